@@ -38,6 +38,7 @@ from invokeai_py_client.fleet.calls import (
     Looks,
     Prepare,
     Ready,
+    Refused,
     RunRow,
     Seen,
     Settle,
@@ -86,6 +87,8 @@ class Item:
     status: str = "pending"
     error: str | None = None
     answer: Callable[[Answer], None] | None = None
+    was_there: bool = False
+    """Whether it was in the queue before the latest call for it."""
     timer: asyncio.TimerHandle | None = None
 
 
@@ -98,6 +101,7 @@ class SimulatedServer:
         load: what it takes longer if its model is not loaded.
         unable: the groups that it cannot run.
         fails: gives the error of a row that fails here.
+        refuses: gives why a row cannot run here, which is seen only when it is sent.
         hangs: gives whether the answer to a call is lost.
     """
 
@@ -108,6 +112,7 @@ class SimulatedServer:
     device: str = ""
     unable: Mapping[int, str] = field(default_factory=dict)
     fails: Callable[[int], str | None] = lambda index: None
+    refuses: Callable[[int], str | None] = lambda index: None
     hangs: Callable[[Call], bool] = lambda call: False
     is_alive: bool = True
     loaded: str | None = None
@@ -171,14 +176,14 @@ class Simulation:
 
     def leave(self, server: SimulatedServer, at: float) -> None:
         """Have what speaks to a server be gone; the server runs on."""
+        self.plan(at, lambda: self.lose(server))
 
-        def gone() -> None:
-            for item in server.items.values():
-                item.answer = None
-            for watcher in self._watchers:
-                watcher.left(server.url, "its worker is gone")
-
-        self.plan(at, gone)
+    def lose(self, server: SimulatedServer) -> None:
+        """Have what speaks to a server be gone now."""
+        for item in server.items.values():
+            item.answer = None
+        for watcher in self._watchers:
+            watcher.left(server.url, "its worker is gone")
 
     def rejoin(self, server: SimulatedServer, at: float) -> None:
         """Have something speak to a server again."""
@@ -315,15 +320,21 @@ class Simulation:
 
     def _take_row(self, server: SimulatedServer, call: RunRow, answer: Callable[[Answer], None]) -> None:
         item = server.items.get(call.item_batch)
+        why = server.refuses(call.index)
+        if why is not None:
+            answer(Refused(why))
+            return
         if item is None:
             item = server.items[call.item_batch] = Item(call)
             server.waiting.append(item)
             item.answer = answer
             self._start(server)
-        elif item.status in ("pending", "in_progress"):
+            return
+        item.was_there = True
+        if item.status in ("pending", "in_progress"):
             item.answer = answer
         else:
-            answer(self._outcome(item, was_there=True))
+            answer(self._outcome(item))
 
     def _start(self, server: SimulatedServer) -> None:
         loop = asyncio.get_running_loop()
@@ -371,15 +382,16 @@ class Simulation:
             self._cancel(server, chunk.batch_id)
             item = server.items.get(chunk.batch_id)
             if item is not None and item.status in ("completed", "failed"):
-                ended.append((chunk.batch_id, 0, self._outcome(item, was_there=True)))
+                item.was_there = True
+                ended.append((chunk.batch_id, 0, self._outcome(item)))
         return Settled(ended)
 
     def _answer(self, item: Item) -> None:
         if item.answer is not None:
-            item.answer(self._outcome(item, was_there=False))
+            item.answer(self._outcome(item))
             item.answer = None
 
-    def _outcome(self, item: Item, *, was_there: bool) -> Ended:
+    def _outcome(self, item: Item) -> Ended:
         ended = QueueItem(
             item_id=next(self._numbers),
             batch_id=item.call.item_batch,
@@ -388,7 +400,7 @@ class Simulation:
             error=item.error,
             canceled_by="client" if item.status == "canceled" else None,
         )
-        return Ended(ended, {}, was_there)
+        return Ended(ended, {}, item.was_there)
 
 
 def _no_report(path: Any) -> Any:

@@ -240,6 +240,8 @@ def _facts_of(server: ServerStatus) -> dict[str, Any]:
         "models": server.models,
         "pending": server.pending,
         "in_progress": server.in_progress,
+        "own": server.own,
+        "others": server.others,
         "rows_per_hour": None if server.rows_per_hour is None else round(server.rows_per_hour, 1),
         "failed": server.failed,
         "last_failure": server.last_failure,

@@ -23,7 +23,7 @@ class Attempt:
         number: as for `RunRow`.
         drop: drops the call that runs it; None until it is sent.
         began_at: the time from which it is assumed to run; None while it waits for its turn.
-        lost_at: the time at which its server was lost; None while the server responds.
+        lost_at: the time at which its server was lost, if it was.
         is_moved: whether another server runs it instead, because this one was away for too long.
     """
 
@@ -33,7 +33,7 @@ class Attempt:
     number: int = 0
     drop: Callable[[], None] | None = None
     began_at: float | None = None
-    lost_at: float | None = None
+    lost_at: float = 0.0
     is_moved: bool = False
 
 
@@ -48,7 +48,6 @@ class Member:
         lane: the server as the placement sees it; None until it has been ready.
         device: the names of its devices.
         attempts: the rows that it has, by the ids of their batches, in the order in which they were sent.
-        unreachable: the rows that it had when it was lost.
         heard_at: when a row last ended there, or when it got a row while it had none.
         asked_at: when it was asked for the progress of its rows; None if it has answered.
         drop: drops the call that waits until it is ready.
@@ -60,7 +59,6 @@ class Member:
     lane: Lane | None = None
     device: str = ""
     attempts: dict[str, Attempt] = field(default_factory=dict)
-    unreachable: dict[str, Attempt] = field(default_factory=dict)
     heard_at: float = 0.0
     asked_at: float | None = None
     drop: Callable[[], None] = lambda: None

@@ -102,7 +102,7 @@ class Membership:
         server.drop()
         if server.status != "away" or server.away != away:
             logger.warning("%s is %s: %s", server.url, away.kind, away.why)
-        server.status, server.away = "away", away
+        server.status, server.away, server.asked_at = "away", away, None
         if away.kind in ("dead", "hung"):
             back = partial(self._came_back, server)
             server.drop = self._cluster.submit(server.url, ComeBack(COMING_BACK), back)

@@ -47,6 +47,10 @@ class RowGroups:
         """Record that these servers must not get a row."""
         self._avoided.setdefault(index, set()).update(servers)
 
+    def forgive(self, index: int) -> None:
+        """Let all servers get a row again."""
+        self._avoided.pop(index, None)
+
     def avoided(self, index: int) -> Collection[str]:
         """Return the servers that must not get a row."""
         return self._avoided.get(index, ())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from invokeai_py_client.batch.journal import is_chunk_id
 from invokeai_py_client.errors import (
     AuthenticationError,
     ForbiddenError,
@@ -36,14 +40,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ServerState = Literal[
-    "ready", "paused", "stopped", "refused", "unreachable", "silent", "not_allowed", "not_invokeai", "failed"
+    "ready",
+    "busy",
+    "slow",
+    "paused",
+    "stopped",
+    "refused",
+    "unreachable",
+    "silent",
+    "not_allowed",
+    "not_invokeai",
+    "failed",
 ]
 
 _RECENT = 100
 """The speed of a server is computed from at most this many of the items that ended last."""
 
 _MOST_UNFINISHED = 900
-"""How many of the unfinished items are requested to see who submitted them."""
+"""If more items are unfinished, they are not requested to see who submitted them."""
+
+SLOW_AFTER = 60.0
+SLOW_ITEMS = 10
+"""A server is slow if an item has run there for `SLOW_AFTER` seconds, and for as long as `SLOW_ITEMS` items take."""
+
+_UNFINISHED = frozenset({"pending", "in_progress", "waiting"})
 
 _HOUR = 3600.0
 
@@ -55,6 +75,8 @@ class ServerStatus:
     `state` is one of:
 
     - `ready`: it runs items, or would if it had any.
+    - `busy`: the same, and its queue has items that others have submitted, which the own ones may have to wait for.
+    - `slow`: an item has run for a minute, and for ten times as long as the items that it completed before.
     - `paused`: its queue is paused.
     - `stopped`: it responds, but no longer runs items. It needs a restart.
     - `refused`: nothing listens at its address. The server is not running.
@@ -68,9 +90,12 @@ class ServerStatus:
     `slots` is how many items it runs at the same time. `models` are the names of the models that its latest run has
     used, which it has loaded; a multi-user server reports them only to administrators.
 
-    `pending` and `in_progress` count the items in its queue, and `own` counts those of them that this client has
-    submitted. `rows_per_hour` is how many items it completed per hour, over the last hour or the last 100 items,
-    whichever is shorter; `failed` is how many of these failed, and `last_failure` says why the latest one did.
+    `pending` and `in_progress` count the items in its queue. `own` counts those that are rows of batches: of this
+    fleet's batches, or, in `invokeai-client fleet status`, of all batches that were submitted with this package.
+    `others` counts the rest. Both are None if the queue has more than 900 unfinished items.
+
+    `rows_per_hour` is how many items it completed per hour, over the last hour or the last 100 items, whichever is
+    shorter; `failed` is how many of these failed, and `last_failure` says why the latest one did.
     """
 
     name: str
@@ -84,21 +109,15 @@ class ServerStatus:
     pending: int | None = None
     in_progress: int | None = None
     own: int | None = None
+    others: int | None = None
     rows_per_hour: float | None = None
     failed: int | None = None
     last_failure: str | None = None
 
     @property
     def is_usable(self) -> bool:
-        """Whether the server can be reached and takes work: it is `ready` or `paused`."""
-        return self.state in ("ready", "paused")
-
-    @property
-    def others(self) -> int | None:
-        """The number of unfinished items that other clients have submitted."""
-        if self.pending is None or self.in_progress is None or self.own is None:
-            return None
-        return max(0, self.pending + self.in_progress - self.own)
+        """Whether the server can be reached and takes work: it is `ready`, `busy`, `slow` or `paused`."""
+        return self.state in ("ready", "busy", "slow", "paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +189,9 @@ class StatusReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self, own: Collection[str] | None = None) -> FleetStatus:
-        """Return the status of the servers now. Problems of a server are part of its status and are not raised.
-
-        Args:
-            own: as for `AskStatus`.
-        """
-        return self._engine.block(self._read(AskStatus(own, self._queue_id, self._timeout)))
+    def read(self) -> FleetStatus:
+        """Return the status of the servers now. Problems of a server are part of its status and are not raised."""
+        return self._engine.block(self._read(AskStatus(None, self._queue_id, self._timeout)))
 
     def close(self) -> None:
         """Close the connections."""
@@ -191,7 +206,7 @@ class AskStatus:
     """A request for the status of a server.
 
     Attributes:
-        own: the prefixes of the ids of this client's batches; None not to count its items.
+        own: the prefixes of the ids of this fleet's batches; None to count the rows of all batches as own.
         queue_id: the queue.
         seconds: the limit of the whole reading.
     """
@@ -250,7 +265,7 @@ class ServerReader:
         return self._given_slots or max(1, len(self._devices or ()))
 
     async def _ask(self, asked: AskStatus) -> ServerStatus:
-        queue_id, own = asked.queue_id, asked.own
+        queue_id = asked.queue_id
         is_first = self._version is None
         if is_first:
             self._version = await self._http.send(app.get_version())
@@ -263,12 +278,17 @@ class ServerReader:
             await asyncio.sleep(CONFIRMED_AFTER)
             stopped = await self._processor.check(queue_id)
         loaded = await if_told(self._http, models.get_cache_stats())
-        unfinished, ended = await self._items(queue_id, status.queue, with_unfinished=own is not None)
+        unfinished, ended = await self._items(queue_id, status.queue)
         failed = [item for item in ended if item.status == "failed"]
+        is_own = is_chunk_id if asked.own is None else partial(_begins, tuple(asked.own))
+        own = None if unfinished is None else sum(is_own(item.batch_id) for item in unfinished)
+        others = None if unfinished is None or own is None else len(unfinished) - own
+        now = datetime.now(UTC)
+        state: ServerState = "slow" if is_slow(unfinished or (), ended, now) else "busy" if others else "ready"
         return ServerStatus(
             name=self._name,
             url=self._http.settings.url,
-            state="stopped" if stopped else "ready" if status.processor.is_started else "paused",
+            state="stopped" if stopped else state if status.processor.is_started else "paused",
             error=stopped,
             version=self._version,
             devices=self._devices,
@@ -276,25 +296,25 @@ class ServerReader:
             models=None if loaded is None else _models_in(loaded.loaded_model_sizes),
             pending=status.queue.pending + status.queue.waiting,
             in_progress=status.queue.in_progress,
-            own=None if own is None else sum(item.batch_id.startswith(tuple(own)) for item in unfinished),
-            rows_per_hour=rows_per_hour(ended, datetime.now(UTC)),
+            own=own,
+            others=others,
+            rows_per_hour=rows_per_hour(ended, now),
             failed=len(failed),
             last_failure=await self._why(queue_id, failed[0].item_id) if failed else None,
         )
 
     async def _items(
-        self, queue_id: str, counts: QueueCounts, *, with_unfinished: bool
-    ) -> tuple[list[QueueItemSummary], list[QueueItemSummary]]:
-        """Return the unfinished items, if asked for, and those that ended within the last hour, newest first."""
-        unfinished = counts.pending + counts.in_progress + counts.waiting
+        self, queue_id: str, counts: QueueCounts
+    ) -> tuple[list[QueueItemSummary] | None, list[QueueItemSummary]]:
+        """Return the unfinished items, None if there are too many, and those that ended within the last hour."""
+        count = counts.pending + counts.in_progress + counts.waiting
+        has_too_many = count > _MOST_UNFINISHED
         item_ids = await all_ids(self._http, queue_id)
-        wanted = item_ids[unfinished : unfinished + _RECENT]
-        if with_unfinished:
-            wanted = item_ids[: min(unfinished, _MOST_UNFINISHED)] + wanted
-        items = [item for item in await summaries_of(self._http, queue_id, wanted) if item.parent_item_id is None]
+        wanted = item_ids[count if has_too_many else 0 : count + _RECENT]
+        items = await summaries_of(self._http, queue_id, wanted)
         now = datetime.now(UTC)
-        ended = [item for item in items if _is_recent(item.completed_at, now)]
-        return [item for item in items if item.status in ("pending", "in_progress", "waiting")], ended
+        ended = [item for item in items if item.parent_item_id is None and _is_recent(item.completed_at, now)]
+        return None if has_too_many else [item for item in items if item.status in _UNFINISHED], ended
 
     async def _why(self, queue_id: str, item_id: int) -> str | None:
         """Return why an item failed."""
@@ -333,6 +353,25 @@ def rows_per_hour(ended: Sequence[QueueItemSummary], now: datetime) -> float:
     begun = [item.started_at for item in completed if item.started_at]
     seconds = seconds_between(min(begun), now) if begun else None
     return len(completed) * _HOUR / min(_HOUR, max(1.0, seconds)) if seconds is not None else 0.0
+
+
+def is_slow(unfinished: Iterable[QueueItemSummary], ended: Iterable[QueueItemSummary], now: datetime) -> bool:
+    """Return whether an item has run for much longer than those that a server completed before.
+
+    Args:
+        unfinished: the items that have not ended.
+        ended: items that have ended within the last hour.
+        now: the time, in UTC.
+    """
+    known = [seconds_between(item.started_at, item.completed_at) for item in ended if item.status == "completed"]
+    took = [seconds for seconds in known if seconds is not None]
+    running = [seconds_between(item.started_at, now) for item in unfinished if item.status == "in_progress"]
+    limit = max(SLOW_AFTER, SLOW_ITEMS * statistics.median(took)) if took else math.inf
+    return any(seconds is not None and seconds > limit for seconds in running)
+
+
+def _begins(prefixes: tuple[str, ...], batch_id: str) -> bool:
+    return batch_id.startswith(prefixes)
 
 
 def _is_recent(completed_at: str | None, now: datetime) -> bool:

@@ -13,14 +13,11 @@ from invokeai_py_client.fleet.calls import Answer, Away, Look, Seen
 from invokeai_py_client.fleet.cluster import Cluster
 from invokeai_py_client.fleet.members import Attempt, Member
 from invokeai_py_client.fleet.membership import Membership
+from invokeai_py_client.fleet.status import SLOW_AFTER, SLOW_ITEMS
 from invokeai_py_client.wire.events import TERMINAL_STATUSES
 
 WATCHES_EVERY = 5.0
 """Seconds between two checks of all servers, which by themselves send nothing."""
-
-QUIET_FOR = 60.0
-QUIET_ROWS = 10
-"""A server is asked when no row has ended there for `QUIET_FOR` seconds, nor for as long as `QUIET_ROWS` rows take."""
 
 ANSWERS_IN = 30.0
 """Seconds after which a server that has not answered counts as hung."""
@@ -52,7 +49,7 @@ class Watchdog:
             await asyncio.sleep(WATCHES_EVERY)
             now = time.monotonic()
             known = [one.lane.seconds for one in self._members if one.lane is not None and one.lane.seconds is not None]
-            quiet = max(QUIET_FOR, QUIET_ROWS * statistics.median(known)) if known else QUIET_FOR
+            quiet = max(SLOW_AFTER, SLOW_ITEMS * statistics.median(known)) if known else SLOW_AFTER
             for member in self._members.ready:
                 if member.asked_at is not None:
                     if now - member.asked_at > ANSWERS_IN:

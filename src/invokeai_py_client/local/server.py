@@ -33,17 +33,7 @@ _GRACE = 20.0
 _SAY_AGAIN = 15.0
 _UP = re.compile(r"Invoke running on (http://\S+)")
 
-# Run by the server's Python, in whose place the server then comes. Asked for after the fork, so that no code of ours
-# runs between fork and exec, where threads make it unsafe.
-_LAUNCHER = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit("the process that started this server is gone")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
+_LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 def print_progress(step: str) -> None:
@@ -277,10 +267,11 @@ class LocalServer:
 
     def _command(self) -> list[str]:
         command = [str(self._environment.web), "--root", str(self.root)]
-        if self._is_detached or sys.platform == "win32":
-            # Windows cannot replace a process by another one, and has no signal for the death of a parent.
+        if sys.platform == "win32":
+            # Its program is not a Python script there.
             return command
-        return [str(self._environment.python), "-c", _LAUNCHER, str(os.getpid()), *command]
+        parent = 0 if self._is_detached else os.getpid()
+        return [str(self._environment.python), "-P", str(_LAUNCHER), str(parent), *command]
 
     def _launch(self) -> None:
         """Start the process from a thread that lives as long as it does.

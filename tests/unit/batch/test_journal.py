@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invokeai_py_client.batch.checksums import aligned, checksum, checksums
-from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
+from invokeai_py_client.batch.journal import ChunkIds, Journal, SentChunk, SentRow, Start, is_chunk_id
 from invokeai_py_client.batch.recovery import unfinished
 
 
 def chunk(batch_id: str, *row_ids: str) -> SentChunk:
     return SentChunk(batch_id, [SentRow(row_id, f"sum of {row_id}") for row_id in row_ids])
+
+
+def test_ids_of_chunks_are_their_own() -> None:
+    batch_id = str(uuid4())
+    first, second = ChunkIds(batch_id), ChunkIds(batch_id)
+    ids = [first.new(), first.new(), second.new()]
+    assert len({*ids}) == 3
+    assert all(one.startswith(batch_id) and is_chunk_id(one) for one in ids)
+    assert (first.count, second.count) == (2, 1)
+    assert not any(map(is_chunk_id, [batch_id, f"{batch_id}-1", f"x{ids[0]}", f"{ids[0]}x", ""]))
 
 
 def test_another_process_reads_what_was_written(tmp_path: Path) -> None:

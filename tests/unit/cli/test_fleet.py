@@ -19,7 +19,7 @@ TOTALS = {"usable", "slots", "pending", "in_progress", "rows_per_hour", "servers
 
 SERVER = {
     *("name", "url", "state", "error", "hint", "version", "devices", "slots", "models"),
-    *("pending", "in_progress", "rows_per_hour", "failed", "last_failure"),
+    *("pending", "in_progress", "own", "others", "rows_per_hour", "failed", "last_failure"),
 }
 
 
@@ -52,7 +52,8 @@ async def test_a_fleet_that_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert data.keys() == TOTALS
     (one,) = data["servers"]
     assert one.keys() == SERVER
-    assert (one["name"], one["url"], one["state"], one["error"], one["hint"]) == ("s0", url, "ready", None, "")
+    assert (one["name"], one["url"], one["state"], one["error"], one["hint"]) == ("s0", url, "busy", None, "")
+    assert (one["own"], one["others"]) == (0, 1)
     assert (one["devices"], one["models"]) == ({"cuda:0": "RTX 4090", "cuda:1": "RTX 3090"}, ["dream"])
     assert (data["usable"], data["slots"], data["pending"]) == (1, 2, 1)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 from tests.support.fleet_simulation import Simulation
 from tests.support.virtual_time import in_virtual_time
 
+from invokeai_py_client.batch.folder import BatchFolder
+from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
 from invokeai_py_client.errors import PlanError, RunError, TransportError
-from invokeai_py_client.fleet.calls import Call, RunRow
+from invokeai_py_client.fleet.calls import Call, Look, RunRow, Settle
 
 
 def each_row_once(simulation: Simulation) -> bool:
@@ -240,6 +243,93 @@ def test_a_server_that_answers_nothing_has_hung() -> None:
     assert all(row.status == "completed" for row in simulation.rows)
 
 
+def test_an_open_question_is_forgotten_with_the_server() -> None:
+    simulation = Simulation(["m"] * 10)
+    server = simulation.add_server("one", 1.0, hangs=lambda call: isinstance(call, Look) or _is_row_4(call))
+
+    def hang(call: Call) -> bool:
+        return True
+
+    def answer(call: Call) -> bool:
+        return False
+
+    simulation.plan(75.0, lambda: setattr(server, "hangs", hang))
+    simulation.leave(server, at=75.0)
+    simulation.plan(190.0, lambda: setattr(server, "hangs", answer))
+    simulation.rejoin(server, at=200.0)
+    simulation.run()
+    assert each_row_once(simulation)
+    assert simulation.calls["Look"] == 1
+    # It is not taken for hung as soon as it is back.
+    assert simulation.calls["ComeBack"] == 0
+
+
+def _is_row_4(call: Call) -> bool:
+    return isinstance(call, RunRow) and call.index == 4
+
+
+def test_rows_that_were_moved_are_canceled_although_the_first_try_is_lost() -> None:
+    simulation = Simulation(["m"] * 4)
+    first = simulation.add_server("first", 10.0)
+    simulation.add_server("second", 10.0)
+    lost: list[Call] = []
+
+    def is_lost(call: Call) -> bool:
+        if isinstance(call, Settle) and not lost:
+            lost.append(call)
+            return True
+        return False
+
+    simulation.loses = is_lost
+    simulation.kill(first, at=1.0)
+    simulation.restart(first, at=35.0)
+    simulation.run()
+    assert lost
+    assert each_row_once(simulation)
+    assert simulation.calls["Settle"] == 2
+
+
+@in_virtual_time
+async def test_what_has_run_before_it_was_called_for_is_not_measured() -> None:
+    simulation = Simulation(["m"] * 4, noise=0.0)
+    server = simulation.add_server("one", 100.0)
+
+    def hang(call: Call) -> bool:
+        return True
+
+    simulation.plan(150.0, lambda: setattr(server, "hangs", hang))
+    simulation.leave(server, at=150.0)
+    simulation.plan(349.0, lambda: setattr(server, "hangs", lambda call: False))
+    simulation.rejoin(server, at=350.0)
+    batch = await simulation.begin()
+    await simulation.until(400)
+    assert batch.counts["completed"] == 2
+    assert batch.progress == pytest.approx(62.5, abs=1)
+    await batch.wait()
+
+
+@in_virtual_time
+async def test_a_server_that_is_lost_while_it_settles_earlier_rows_is_not_waited_for(tmp_path: Path) -> None:
+    folder = BatchFolder(tmp_path)
+    folder.journal.started(Start("simulated", {}, "batch"))
+    folder.journal.sending(SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
+    folder.journal.close()
+    folder.release()
+    simulation = Simulation(["m"] * 4)
+    one = simulation.add_server("one", 1.0)
+    simulation.add_server("two", 1.0)
+
+    def is_lost(call: Call) -> bool:
+        if isinstance(call, Settle):
+            simulation.lose(one)
+        return isinstance(call, Settle)
+
+    one.hangs = is_lost
+    batch = await simulation.begin(folder=tmp_path)
+    await batch.wait()
+    assert batch.counts["completed"] == 4
+
+
 # What the caller does
 
 
@@ -292,6 +382,20 @@ async def test_failed_rows_are_run_again() -> None:
     assert await batch.retry_failed() == 1
     await batch.wait()
     assert batch.counts["completed"] == 10
+
+
+@in_virtual_time
+async def test_a_row_that_every_server_has_refused_is_run_again_while_others_run() -> None:
+    simulation = Simulation(["m"] * 20)
+    servers = [simulation.add_server(url, 1.0, refuses=lambda i: "no" if i == 0 else None) for url in ("one", "two")]
+    batch = await simulation.begin()
+    await simulation.until(2)
+    assert batch.counts["failed"] == 1
+    for server in servers:
+        server.refuses = lambda index: None
+    assert await batch.retry_failed() == 1
+    await batch.wait(100)
+    assert batch.counts["completed"] == 20
 
 
 @in_virtual_time

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from tests.support.fleet_servers import QueueOf, another_page, fail, hang, hang_up, refuse_token
+from tests.support.fleet_servers import QueueOf, ago, another_page, fail, hang, hang_up, refuse_token
 from tests.support.serving import Handler, serving
 
 from invokeai_py_client.errors import ProcessorStoppedError, SettingsError
+from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.fleet import Fleet
 from invokeai_py_client.fleet.server import Server
-from invokeai_py_client.fleet.status import FleetStatus, ServerStatus, StatusReader
+from invokeai_py_client.fleet.status import AskStatus, FleetStatus, ServerStatus, StatusReader
+from invokeai_py_client.runtime.engine import Engine
+from invokeai_py_client.settings import Settings
 
 REFUSES = "http://127.0.0.1:9"
+
+ROW = f"{uuid4()}-0123abcd-00017"
+"""The id of a batch in the queue that is a row of a batch, or some rows of it."""
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +32,11 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-async def fleet_of(*handlers: Handler, own: Collection[str] | None = None, **options: Any) -> FleetStatus:
+async def fleet_of(*handlers: Handler, **options: Any) -> FleetStatus:
     async with contextlib.AsyncExitStack() as opened:
         servers = [Server(await opened.enter_async_context(serving(handler))) for handler in handlers]
         with StatusReader(servers, **options) as reader:
-            return await asyncio.to_thread(reader.read, own)
+            return await asyncio.to_thread(reader.read)
 
 
 async def status_of(handler: Handler, **options: Any) -> ServerStatus:
@@ -77,12 +83,12 @@ async def test_a_server_at_work() -> None:
     for seconds in (100, 80, 60, 40):
         server.ended("completed", began=seconds, ended=seconds - 20)
     server.ended("failed", began=20, ended=19, error_type="OutOfMemoryError", error_message="CUDA out of memory")
-    server.add("in_progress", batch="mine-1")
+    server.add("in_progress", batch=ROW)
     server.add("in_progress")
     for _ in range(3):
-        server.add("pending", batch="mine-2")
-    status = await status_of(server.answer, own=["mine"])
-    assert (status.state, status.version, status.error) == ("ready", "6.14.2", None)
+        server.add("pending", batch=ROW)
+    status = await status_of(server.answer)
+    assert (status.state, status.version, status.error) == ("busy", "6.14.2", None)
     assert status.devices == {"cuda:0": "RTX 4090", "cuda:1": "RTX 3090"}
     assert (status.slots, status.models) == (2, ("dream", "a:b"))
     assert (status.pending, status.in_progress, status.own, status.others) == (3, 2, 4, 1)
@@ -104,8 +110,49 @@ async def test_an_idle_server_has_done_nothing_in_the_last_hour() -> None:
     server.ended("completed", began=7300, ended=7200)
     status = await status_of(server.answer)
     assert (status.state, status.rows_per_hour, status.failed, status.last_failure) == ("ready", 0.0, 0, None)
-    # Whose the items are is not told unless somebody says so.
-    assert (status.own, status.others) == (None, None)
+    assert (status.own, status.others) == (0, 0)
+
+
+async def test_rows_of_other_batches_are_others_to_a_fleet() -> None:
+    server = QueueOf()
+    server.add("in_progress", batch="mine-1")
+    # A workflow that the row calls is of the same batch.
+    server.add("in_progress", batch="mine-1", parent_item_id=1)
+    server.add("pending", batch=ROW)
+    engine = Engine("agent")
+    async with serving(server.answer) as url:
+        status = await ServerAgent(Settings(url), engine).answer(AskStatus(["mine"]))
+        await engine.aclose()
+    assert isinstance(status, ServerStatus)
+    assert (status.state, status.own, status.others) == ("busy", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("took", "runs_for", "state"), [(20, 150, "ready"), (20, 250, "slow"), (1, 50, "ready"), (1, 70, "slow")]
+)
+async def test_a_slow_server(took: float, runs_for: float, state: str) -> None:
+    server = QueueOf()
+    for _ in range(5):
+        server.ended("completed", began=600 + took, ended=600)
+    server.add("in_progress", batch=ROW, started_at=ago(runs_for))
+    status = await status_of(server.answer)
+    assert (status.state, status.is_usable) == (state, True)
+
+
+async def test_a_first_item_is_not_slow() -> None:
+    server = QueueOf()
+    server.add("in_progress", batch=ROW, started_at=ago(3000))
+    assert (await status_of(server.answer)).state == "ready"
+
+
+async def test_in_a_very_long_queue_nobody_is_told_apart() -> None:
+    server = QueueOf()
+    server.ended("completed", began=20, ended=10)
+    for _ in range(901):
+        server.add("pending")
+    status = await status_of(server.answer)
+    assert (status.state, status.pending, status.own, status.others) == ("ready", 901, None, None)
+    assert (status.rows_per_hour or 0) > 0
 
 
 async def test_a_paused_queue() -> None:
@@ -209,7 +256,7 @@ async def test_a_fleet_tells_of_its_servers_by_their_names() -> None:
     server.add("pending", batch="of-another-client")
     async with serving(server.answer) as url, Fleet([Server(url, name="gpu1", slots=3), REFUSES]) as fleet:
         there, gone = await fleet.aio.status()
-    assert (there.name, there.state, there.slots, there.own, there.others) == ("gpu1", "ready", 3, 0, 1)
+    assert (there.name, there.state, there.slots, there.own, there.others) == ("gpu1", "busy", 3, 0, 1)
     assert (gone.name, gone.state) == (REFUSES, "refused")
 
 

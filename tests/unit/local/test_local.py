@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib.util
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -39,11 +41,11 @@ def fake_cache(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def server(cache: Path, does: str, start_timeout: float = 10, **settings: object) -> LocalServer:
+def server(cache: Path, does: str, **settings: object) -> LocalServer:
     root = cache / "root"
     root.mkdir(exist_ok=True)
     (root / "does").write_text(does)
-    return LocalServer(root, version="1.0", cache=cache, start_timeout=start_timeout, report=silent, config=settings)
+    return LocalServer(root, version="1.0", cache=cache, report=silent, config=settings)
 
 
 RUNS = """
@@ -107,10 +109,31 @@ if tries < 2:
 
 
 def test_a_start_that_never_answers_ends(fake_cache: Path) -> None:
-    local = server(fake_cache, "import signal; print('thinking', flush=True); signal.pause()", start_timeout=0.3)
-    with pytest.raises(LocalServerError, match=r"within 0\.3 s(?s:.*)thinking"):
+    root = server(fake_cache, "import signal; print('thinking', flush=True); signal.pause()").root
+
+    def wait_for_its_word(_: str) -> None:
+        while "thinking" not in local.log_path.read_text():
+            time.sleep(0.01)
+
+    local = LocalServer(root, version="1.0", cache=fake_cache, start_timeout=0.01, report=wait_for_its_word)
+    with pytest.raises(LocalServerError, match=r"within 0\.01 s(?s:.*)thinking"):
         local.start()
     assert not local.running
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_start_does_not_search_for_garbage_all_the_time(
+    fake_cache: Path, monkeypatch: pytest.MonkeyPatch, detached: bool
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(fake_cache / "state"))
+    local = server(fake_cache, "import gc; print('threshold', gc.get_threshold()[0])" + RUNS)
+    local.start(detached=detached)
+    try:
+        found = re.search(r"threshold (\d+)", local.log_path.read_text())
+        assert found is not None
+        assert int(found[1]) > 10 * gc.get_threshold()[0] > 0
+    finally:
+        local.stop()
 
 
 def test_a_killed_server_can_be_started_again(fake_cache: Path) -> None:
