@@ -30,7 +30,7 @@ from invokeai_py_client.errors import (
     RunTimeout,
     TransportError,
 )
-from invokeai_py_client.live import submissions
+from invokeai_py_client.live import withdrawal
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport import backoff
 
@@ -289,7 +289,7 @@ def test_ctrl_c_does_not_wait_for_a_server_that_takes_nothing(
 def test_rows_that_were_being_sent_at_ctrl_c_and_are_stored_late_are_run_once(
     server: BatchServer, client: Runs, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submissions, "_RELEASE", 0.05)
+    monkeypatch.setattr(withdrawal, "RELEASE", 0.05)
     monkeypatch.setattr(recovery, "_grace", lambda count: 1.0)
 
     async def wait() -> None:
