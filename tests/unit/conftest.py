@@ -3,10 +3,13 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport import backoff
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -17,6 +20,22 @@ OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
 def templates() -> NodeTemplates:
     """The node templates of a real 6.14.2 server."""
     return NodeTemplates.from_openapi(json.loads(gzip.decompress(OPENAPI.read_bytes())))
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def eager_switches() -> Iterator[None]:
+    """Have threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

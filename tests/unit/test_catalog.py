@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -37,13 +36,6 @@ class Scripted:
 
     def url_of(self, path: str, query: Query | None = None) -> str:
         return path
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
 
 
 async def test_the_same_missing_image_of_many_submissions_is_looked_for_at_most_twice(engine: Engine) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -22,13 +21,6 @@ from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.run import AsyncRun, poll_pauses
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport.http import HttpTransport
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine("run test")
-    yield engine
-    engine.close()
 
 
 def run_of(engine: Engine, live: TrackedRun) -> Run:
@@ -50,15 +42,6 @@ class Tracker:
         live.wakers.append(wake)
         yield
         live.wakers.remove(wake)
-
-
-@pytest.fixture
-def eager_switches() -> Iterator[None]:
-    """Threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_switches: None) -> None:

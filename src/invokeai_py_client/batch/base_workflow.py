@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from invokeai_py_client.batch.cells import Terms, part_term
-from invokeai_py_client.batch.plan_data import PlanAxis, PlannedWorkflow, model_name
+from invokeai_py_client.batch.plan_data import PlannedWorkflow, model_name
+from invokeai_py_client.batch.row_values import PlanAxis
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.edge import Edge

@@ -13,7 +13,7 @@ from typing import Any
 
 from invokeai_py_client.batch.cells import NOTE, CellError, Column, Terms, bad_cell, from_text, shown
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts, PromptError
-from invokeai_py_client.batch.plan_data import PlanAxis
+from invokeai_py_client.batch.row_values import PlanAxis
 from invokeai_py_client.batch.rows import Axis
 from invokeai_py_client.batch.sources import ABSENT, SourceError, Table, images_of, lines_of
 from invokeai_py_client.workflow.fields import shortened

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.batch.line_file import LineFile, read_lines
-
-_BLOCK = 1 << 20
-"""The number of bytes to read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +152,7 @@ def _row_of(line: Mapping[str, Any], folder: Path | None) -> BatchRow:
 def line_of(row: BatchRow, folder: Path | None) -> dict[str, Any]:
     """Return the manifest's line for a row: plain JSON, with paths relative to the folder."""
     files = [
-        {
-            "path": (file.path if folder is None else file.path.relative_to(folder)).as_posix(),
-            "sha256": file.sha256,
-            "bytes": file.bytes,
-            "node": file.node,
-            "image": file.image,
-        }
+        {**asdict(file), "path": (file.path if folder is None else file.path.relative_to(folder)).as_posix()}
         for file in row.files
     ]
     line = {f.name: getattr(row, f.name) for f in fields(BatchRow)}
@@ -185,8 +176,5 @@ def sha256_of(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

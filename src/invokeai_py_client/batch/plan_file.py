@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.batch.cells import Place
-from invokeai_py_client.batch.plan_data import Late, PlanData
+from invokeai_py_client.batch.plan_data import PlanData
+from invokeai_py_client.batch.row_values import Late
 from invokeai_py_client.batch.rows import Axis
 from invokeai_py_client.errors import PlanError
 from invokeai_py_client.files import path_of, whole_file

@@ -8,8 +8,9 @@ from typing import Any
 from invokeai_py_client.batch.base_workflow import BaseWorkflow
 from invokeai_py_client.batch.cells import CellError, Column, Terms
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts
-from invokeai_py_client.batch.plan_data import MOST_ROWS, Late, PlanAxis, PlanData
+from invokeai_py_client.batch.plan_data import PlanData
 from invokeai_py_client.batch.plan_options import OnBadRow
+from invokeai_py_client.batch.row_values import MOST_ROWS, Late, PlanAxis
 from invokeai_py_client.batch.rows import Axis, CellProblem
 from invokeai_py_client.batch.server_names import ServerNames
 from invokeai_py_client.errors import PlanError

@@ -23,10 +23,10 @@ from invokeai_py_client.batch.drafts import (
     zipped,
 )
 from invokeai_py_client.batch.dynamic_prompts import DynamicPrompts
-from invokeai_py_client.batch.plan_data import MOST_COMBINATIONS, MOST_ROWS, Late, PlanAxis, seed_bounds
 from invokeai_py_client.batch.plan_file import SavedColumn, SavedPlan
 from invokeai_py_client.batch.plan_options import PlanOptions
 from invokeai_py_client.batch.planned import Planned, plan_error, raise_if
+from invokeai_py_client.batch.row_values import MOST_COMBINATIONS, MOST_ROWS, Late, PlanAxis, seed_bounds
 from invokeai_py_client.batch.rows import CellProblem
 from invokeai_py_client.batch.sources import ABSENT, Replacement, SourceError, Table, read_rows
 from invokeai_py_client.errors import InputNotFoundError

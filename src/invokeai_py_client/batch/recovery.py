@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from invokeai_py_client.batch.journal import SentChunk, aligned, checksum
+from invokeai_py_client.batch.checksums import aligned, checksum
+from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.live.enqueue import DEFAULT_TIMES
 from invokeai_py_client.live.queue_reads import all_ids, records_of, summaries_of
 from invokeai_py_client.live.tracked_run import TrackedRun
 from invokeai_py_client.live.tracker import RunTracker
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
+
+TIMES = DEFAULT_TIMES
+"""How long the server may still be storing a chunk after its sender has crashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ async def _find_in_queue(
     if may_be_on_the_way and any(
         count < sizes[batch_id] for batch_id, count in (await _counts(http, queue_id, sizes)).items()
     ):
-        await asyncio.sleep(_grace(max(sizes.values())))
+        await asyncio.sleep(TIMES.storing(max(sizes.values())))
     runs = await tracker.attacher.attach_many(queue_id, batch_ids=sizes.keys())
     return [await places_in(http, chunk, runs[chunk.batch_id]) for chunk in chunks if chunk.batch_id in runs]
 
@@ -129,12 +133,6 @@ async def cancel_batches(http: Sender, batches: Iterable[tuple[str, str]]) -> No
         queues.setdefault(queue_id, []).append(batch_id)
     for queue_id, batch_ids in queues.items():
         await http.send(queue.cancel_batches(queue_id, batch_ids))
-
-
-def _grace(count: int) -> float:
-    """Return how long, in seconds, the server may still be storing a batch after its sender has crashed."""
-    times = DEFAULT_TIMES
-    return min(times.grace + times.grace_per_item * count, times.longest_grace)
 
 
 async def _counts(http: Sender, queue_id: str, batch_ids: Collection[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from invokeai_py_client.batch.recorder import Recorder
 from invokeai_py_client.batch.row_table import UNSENT
 from invokeai_py_client.errors import InvokeAIError, RunError, SettingsError
 
-_PATIENCE = 3.0
+PATIENCE = 3.0
 """How long, in seconds, Ctrl-C waits for the request in flight."""
 
 _CANCELED_PART = 1000
@@ -121,7 +121,7 @@ class Runner:
         self.pause()
         sender = self._sender
         if sender is not None:
-            await self.control.until(lambda: not sender.is_sending, _PATIENCE)
+            await self.control.until(lambda: not sender.is_sending, PATIENCE)
             sender.give_up()
             await self.control.until(lambda: not sender.is_sending)
 

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from invokeai_py_client.batch.batch_options import BatchOptions
+from invokeai_py_client.batch.checksums import checksums
 from invokeai_py_client.batch.control import FATAL, BatchControl, one_line, pauses
 from invokeai_py_client.batch.follower import ChunkFollower, LiveChunk
-from invokeai_py_client.batch.journal import ChunkIds, SentChunk, SentRow, Start, checksums
+from invokeai_py_client.batch.journal import ChunkIds, SentChunk, SentRow, Start
 from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.recovery import FoundChunk, find
 from invokeai_py_client.batch.rows import GroupBodies, PlannedRow, RowGroup

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from invokeai_py_client.batch.plan_data import MOST_COMBINATIONS, MOST_ROWS
+from invokeai_py_client.batch.row_values import MOST_COMBINATIONS, MOST_ROWS
 from invokeai_py_client.files import image_type, path_of
 from invokeai_py_client.json_text import decoded, read_json
 from invokeai_py_client.workflow.fields import shortened

@@ -59,6 +59,10 @@ class EnqueueTimes(NamedTuple):
         """Return for how many seconds after a failed request the server may still store a batch of `items` items."""
         if isinstance(error, RequestTimeout) or (isinstance(error, ApiError) and error.status in _STILL_AT_WORK):
             return math.inf
+        return self.storing(items)
+
+    def storing(self, items: int) -> float:
+        """Return how long the server may still be storing a batch of `items` items, in seconds."""
         return min(self.grace + self.grace_per_item * items, self.longest_grace)
 
     def doubt(self, timeout: float) -> float:

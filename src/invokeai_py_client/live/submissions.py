@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -19,17 +19,11 @@ from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.progress import NodeDurations
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.live.withdrawal import Closes, Withdrawals
 from invokeai_py_client.live.workloads import Workloads
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
 from invokeai_py_client.workflow.batching import rest_of
-
-_RELEASE = 1.5
-"""Seconds after which a cancelled submission returns, while its withdrawal continues. It must be less than the two
-seconds that the engine allows for the clean-up of a cancelled call."""
-
-_AT_CLOSE = 1.0
-"""Seconds that closing the client waits for unfinished withdrawals."""
 
 _ROOM_PAUSES = (0.1, 0.25, 0.5, 1.0)
 """Seconds between two attempts to send to a full queue; the last is repeated."""
@@ -41,15 +35,11 @@ the thread that runs items: four or more at once take longer than the same numbe
 logger = logging.getLogger("invokeai_py_client.live")
 
 
-class Background(Protocol):
+class Background(Closes, Protocol):
     """The part of the engine that submissions need."""
 
     def spawn(self, coro: Coroutine[Any, Any, None], *, name: str) -> object:
         """Run a coroutine until the engine closes."""
-        ...
-
-    def on_close(self, cleanup: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-        """Await `cleanup` when the engine closes, unless the returned function is called before."""
         ...
 
 
@@ -92,33 +82,12 @@ class AttachesIfThere(Protocol):
         ...
 
 
-class _OfLoop:
-    """The objects that belong to the running loop. After a fork the engine has a new loop.
+class _OfLoop(NamedTuple):
+    """The objects that belong to the running loop. After a fork the engine has a new loop."""
 
-    Args:
-        engine: waits for the withdrawals when it closes.
-    """
-
-    def __init__(self, engine: Background) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.slots = asyncio.Semaphore(_AT_ONCE)
-        self._engine = engine
-        self._withdrawals: set[asyncio.Task[None]] = set()
-
-    def finish_at_close(self, withdrawal: asyncio.Task[None]) -> None:
-        """Make the engine wait briefly for a withdrawal when it closes, before connections are closed."""
-        if not self._withdrawals:
-            self._forget = self._engine.on_close(self._finish)
-        self._withdrawals.add(withdrawal)
-        withdrawal.add_done_callback(self._finished)
-
-    async def _finish(self) -> None:
-        await asyncio.wait(self._withdrawals, timeout=_AT_CLOSE)
-
-    def _finished(self, withdrawal: asyncio.Task[None]) -> None:
-        self._withdrawals.discard(withdrawal)
-        if not self._withdrawals:
-            self._forget()
+    loop: asyncio.AbstractEventLoop
+    slots: asyncio.Semaphore
+    withdrawals: Withdrawals
 
 
 class Submissions:
@@ -341,12 +310,13 @@ class Submissions:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             is_unwanted = True
-            await self._withdraw_in_background(state, sending)
+            await self._here().withdrawals.withdraw(state.queue_id, state.batch_id, sending)
             raise
 
     def _here(self) -> _OfLoop:
-        if self._of_loop is None or self._of_loop.loop is not asyncio.get_running_loop():
-            self._of_loop = _OfLoop(self._engine)
+        loop = asyncio.get_running_loop()
+        if self._of_loop is None or self._of_loop.loop is not loop:
+            self._of_loop = _OfLoop(loop, asyncio.Semaphore(_AT_ONCE), Withdrawals(self._http, self._engine))
         return self._of_loop
 
     async def withdraw(self, run: TrackedRun) -> None:
@@ -354,40 +324,7 @@ class Submissions:
         run.cancel_asked = True
         sent: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
         sent.set_result(Enqueued([*run.state.items], 0))
-        await self._withdraw_in_background(run.state, sent)
-
-    async def _withdraw_in_background(self, state: RunState, sending: asyncio.Future[Enqueued]) -> None:
-        """Start to withdraw a batch, and wait for it at most 1.5 s."""
-        withdrawal = asyncio.create_task(self._withdraw(state.queue_id, state.batch_id, sending))
-        self._here().finish_at_close(withdrawal)
-        await asyncio.wait([withdrawal], timeout=_RELEASE)
-
-    async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
-        try:
-            await self._cancel_stored(queue_id, batch_id, sending)
-        except Exception as error:
-            _warn_of_stray(queue_id, batch_id, f"{type(error).__name__}: {error}")
-        except asyncio.CancelledError:
-            _warn_of_stray(queue_id, batch_id, "the client was closed meanwhile")
-            raise
-
-    async def _cancel_stored(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
-        """Wait until it is known whether the server has stored a batch, and cancel its items.
-
-        Raises:
-            InvokeAIError: it is still unknown, or the request failed.
-        """
-        doubt: InvokeAIError | None = None
-        try:
-            is_stored = bool((await sending).item_ids)
-        except InvokeAIError as error:
-            doubt, is_stored = error, error.may_have_been_applied
-        if is_stored:
-            result = await self._http.send(queue.cancel_batches(queue_id, [batch_id]))
-            if doubt is not None:
-                # Items that the server stores later were not canceled.
-                raise doubt
-            logger.info("the submission of batch %s was interrupted: %d items canceled", batch_id, result.canceled)
+        await self._here().withdrawals.withdraw(run.state.queue_id, run.state.batch_id, sent)
 
     async def _feed(
         self, run: TrackedRun, body: dict[str, Any], priority_wait: PriorityWait, first: Collection[int]
@@ -529,18 +466,6 @@ def _endless(pauses: tuple[float, ...]) -> Iterator[float]:
     yield from pauses
     while True:
         yield pauses[-1]
-
-
-def _warn_of_stray(queue_id: str, batch_id: str, why: str) -> None:
-    logger.warning(
-        "batch %s may be in the queue %r although its submission was interrupted: %s. "
-        "Cancel it with client.queue_repo.get_queue(%r).cancel_batch(%r).",
-        batch_id,
-        queue_id,
-        why,
-        queue_id,
-        batch_id,
-    )
 
 
 def _now() -> float:

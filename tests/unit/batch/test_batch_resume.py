@@ -15,15 +15,17 @@ from tests.support.disks import full_disk
 
 from invokeai_py_client import BatchRun
 from invokeai_py_client.batch import control, recovery, sender
-from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, checksum
+from invokeai_py_client.batch.checksums import checksum
+from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
 from invokeai_py_client.errors import BatchFolderError, InputsNotReadyError, RunTimeout
+from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.transport import backoff
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a moment for what may be on its way, and for a server that is away."""
-    monkeypatch.setattr(recovery, "_grace", lambda count: 0.1)
+    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=0.1, grace_per_item=0))
     monkeypatch.setattr(control, "PAUSES", (0.05,))
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.02)
 
@@ -174,12 +176,13 @@ def test_a_chunk_that_arrives_late_is_not_sent_again(
 ) -> None:
     batch_id = died_while_sending(tmp_path, "0-0", "1-0", "2-0")
 
-    def grace(count: int) -> float:
-        # The queue was looked at once; the server is still storing it.
-        put(server, batch_id, 0, 1, 2)
-        return 0.0
+    class Times(EnqueueTimes):
+        def storing(self, items: int) -> float:
+            # The queue was looked at once; the server is still storing it.
+            put(server, batch_id, 0, 1, 2)
+            return 0.0
 
-    monkeypatch.setattr(recovery, "_grace", grace)
+    monkeypatch.setattr(recovery, "TIMES", Times())
     assert run_through(server, Plan(range(3)), tmp_path) == ["completed"] * 3
     assert widths(server) == Counter(range(3))
 

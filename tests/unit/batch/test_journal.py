@@ -9,17 +9,8 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invokeai_py_client.batch.journal import (
-    ChunkIds,
-    Journal,
-    SentChunk,
-    SentRow,
-    Start,
-    aligned,
-    checksum,
-    checksums,
-    is_chunk_id,
-)
+from invokeai_py_client.batch.checksums import aligned, checksum, checksums
+from invokeai_py_client.batch.journal import ChunkIds, Journal, SentChunk, SentRow, Start, is_chunk_id
 from invokeai_py_client.batch.recovery import unfinished
 
 

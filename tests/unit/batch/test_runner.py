@@ -20,7 +20,8 @@ from tests.support.disks import full_disk
 from invokeai_py_client import BatchProgress, BatchRun
 from invokeai_py_client.batch import control, recovery, runner
 from invokeai_py_client.batch.batch_report import BatchReport
-from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start, checksum
+from invokeai_py_client.batch.checksums import checksum
+from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
 from invokeai_py_client.errors import (
     BatchFolderError,
     InputsNotReadyError,
@@ -29,7 +30,8 @@ from invokeai_py_client.errors import (
     RunTimeout,
     TransportError,
 )
-from invokeai_py_client.live import submissions
+from invokeai_py_client.live import withdrawal
+from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport import backoff
 
@@ -37,9 +39,9 @@ from invokeai_py_client.transport import backoff
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a moment for what may be on its way, and for a server that is away."""
-    monkeypatch.setattr(recovery, "_grace", lambda count: 0.1)
+    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=0.1, grace_per_item=0))
     monkeypatch.setattr(control, "PAUSES", (0.05,))
-    monkeypatch.setattr(runner, "_PATIENCE", 0.2)
+    monkeypatch.setattr(runner, "PATIENCE", 0.2)
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.02)
 
 
@@ -288,8 +290,8 @@ def test_ctrl_c_does_not_wait_for_a_server_that_takes_nothing(
 def test_rows_that_were_being_sent_at_ctrl_c_and_are_stored_late_are_run_once(
     server: BatchServer, client: Runs, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submissions, "_RELEASE", 0.05)
-    monkeypatch.setattr(recovery, "_grace", lambda count: 1.0)
+    monkeypatch.setattr(withdrawal, "RELEASE", 0.05)
+    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=1.0, grace_per_item=0))
 
     async def wait() -> None:
         await asyncio.to_thread(gate.wait)

@@ -12,7 +12,8 @@ from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
-from invokeai_py_client.batch.journal import SentChunk, SentRow, checksum
+from invokeai_py_client.batch.checksums import checksum
+from invokeai_py_client.batch.journal import SentChunk, SentRow
 from invokeai_py_client.batch.recovery import FoundChunk
 from invokeai_py_client.batch.sender import enqueue
 from invokeai_py_client.live.tracked_run import TrackedRun

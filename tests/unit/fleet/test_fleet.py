@@ -17,13 +17,14 @@ from invokeai_py_client import Fleet, InvokeAIClient, Plan, Server, WorkflowDefi
 from invokeai_py_client.batch import recovery
 from invokeai_py_client.errors import BatchFolderError, SettingsError, TransportError
 from invokeai_py_client.fleet import health
+from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.transport import backoff
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long for what may be on its way, and for a server that is away."""
-    monkeypatch.setattr(recovery, "_grace", lambda count: 0.05)
+    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=0.05, grace_per_item=0))
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(health, "LOOKS_EVERY", 0.05)
     monkeypatch.setattr(health, "DEAD_AFTER", 0.1)

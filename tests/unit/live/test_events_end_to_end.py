@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -184,14 +183,6 @@ def test_two_runs_on_one_item_have_events_of_their_own() -> None:
         assert not {*map(id, stories[0])} & {*map(id, stories[1])}
         percentages = [event["overall_percentage"] for event in stories[0]]
         assert percentages == sorted(percentages)
-
-
-@pytest.fixture
-def eager_switches() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def test_a_handle_is_searched_for_a_session_while_it_submits(eager_switches: None) -> None:

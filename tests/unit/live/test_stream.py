@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,13 +15,6 @@ from invokeai_py_client.live.stream import EventStream
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.mailbox import Losses, Mailbox
 from invokeai_py_client.wire.events import Event, GeneratorProgress, QueueCleared, SessionComplete
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
 
 
 class Source:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import pytest
 from tests.support.live import GRAPH, FakeQueue, dispatch, messages, status_payload
 
 from invokeai_py_client.live.reconciler import Reconciler
@@ -68,13 +67,6 @@ class Room:
 async def until(holds: Callable[[], object]) -> None:
     while not holds():  # noqa: ASYNC110 - what is waited for sets no event
         await asyncio.sleep(0.001)
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine("called items test")
-    yield engine
-    engine.close()
 
 
 def test_a_new_child_is_asked_about_once(engine: Engine) -> None:

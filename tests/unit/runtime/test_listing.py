@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -24,13 +24,6 @@ class Store:
     async def fetch(self, names: Sequence[str]) -> list[str]:
         self.fetched.append([*names])
         return [name.upper() for name in names if name not in self.gone]
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
 
 
 async def read(listing: Listing[str], awaited: bool) -> list[str]:

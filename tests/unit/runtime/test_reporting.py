@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -69,13 +69,6 @@ class Work(Blocking[AsyncWork]):
         return block_reporting(
             self.aio.engine, lambda report: self.aio.fail(progress_callback=report), progress_callback
         )
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
 
 
 @pytest.fixture

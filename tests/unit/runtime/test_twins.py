@@ -50,13 +50,6 @@ class AsyncThings:
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
 def things(engine: Engine) -> AsyncThings:
     return AsyncThings(engine)
 

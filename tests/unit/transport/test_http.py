@@ -10,7 +10,7 @@ import os
 import time
 import traceback
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -65,13 +65,6 @@ async def script() -> AsyncIterator[Script]:
     script = Script()
     async with serving(script.handle) as script.url:
         yield script
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
 
 
 def answer(status: int = 200, body: Any = None, **headers: str) -> Handler:

@@ -7,7 +7,7 @@ import base64
 import logging
 import ssl
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +27,6 @@ from invokeai_py_client.wire.calls import app as app_calls
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
-
-
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine()
-    yield engine
-    engine.close()
 
 
 async def serve(context: ssl.SSLContext | None, seen: list[str]) -> AsyncIterator[str]:
