@@ -245,9 +245,9 @@ class AsyncBatchRun(FixedAttributes):
         callback = checked_callback(progress_callback)
 
         async def tell() -> None:
-            answer = None if callback is None else callback(self._so_far())
-            if inspect.isawaitable(answer):
-                await answer
+            returned = None if callback is None else callback(self._so_far())
+            if inspect.isawaitable(returned):
+                await returned
 
         limit = asyncio.timeout(timeout)
         try:

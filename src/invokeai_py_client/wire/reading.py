@@ -22,8 +22,8 @@ def list_of(kind: type[R], *, under: str | None = None) -> Callable[[Response], 
     """Make a reader of a list of records; with `under`, the list is the value of that key in an object."""
 
     def read(response: Response) -> list[R]:
-        answer = response.json()
-        return [kind.model_validate(one) for one in (answer if under is None else answer[under])]
+        body = response.json()
+        return [kind.model_validate(one) for one in (body if under is None else body[under])]
 
     return read
 

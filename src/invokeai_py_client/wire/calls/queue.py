@@ -213,11 +213,11 @@ def get_counts_by_destination(queue_id: str, destination: str) -> Call[records.q
 
 
 def _enqueue_result(response: Response) -> EnqueueResult:
-    answer = response.json()
-    item_ids = answer.get("item_ids")
+    body = response.json()
+    item_ids = body.get("item_ids")
     return EnqueueResult(
-        int(answer["enqueued"]),
-        int(answer["requested"]),
+        int(body["enqueued"]),
+        int(body["requested"]),
         None if item_ids is None else [int(item_id) for item_id in item_ids],
     )
 
