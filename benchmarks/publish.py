@@ -77,14 +77,14 @@ def goals(figures: Sequence[Figure]) -> str:
         [
             one.name if one.at is None else f"{one.name}, {one.at:,}",
             f"{shown(one.value)} {one.unit} ({shown(one.low)} to {shown(one.high)})",
-            "" if one.ratio is None else f"{one.ratio:.2f}",
+            "" if one.ratio is None else f"{one.ratio:.2f} ({one.ratio_low:.2f} to {one.ratio_high:.2f})",
             one.goal,
             "yes" if one.met else "**no**",
         ]
         for one in figures
         if one.goal is not None
     ]
-    return _table(["Figure", "Median (quartiles)", "Times the floor", "Goal", "Met"], rows)
+    return _table(["Figure", "Median (quartiles)", "Times the floor (quartiles)", "Goal", "Met"], rows)
 
 
 def curves(figures: Sequence[Figure]) -> str:

@@ -117,6 +117,9 @@ class Catalog:
             call: the request.
             response: the response; None if the request failed, in which case it may still have been carried out.
         """
+        if call.method in ("GET", "HEAD") and "/models/" not in call.path:
+            # Most requests, such as downloads.
+            return
         found = _ROUTE.fullmatch(call.path)
         if found is None:
             return

@@ -231,13 +231,75 @@ def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
     return IMAGE.checked(image[:16], name or "The content")
 
 
+class PartFile:
+    """A new file that gets its name when it is complete. Until then it has a temporary name in the same folder.
+
+    It is written with system calls. A file object would add a buffer, which large pieces bypass, and further calls.
+
+    Args:
+        path: the final path. Its folder is created if it is missing, and an existing file is replaced. If it is a link,
+            the target of the link is replaced.
+
+    Raises:
+        FileExistsError: the path exists, but is not a file, such as a folder or a device.
+        OSError: the file cannot be written.
+    """
+
+    __slots__ = ("_final", "_temporary", "descriptor")
+
+    def __init__(self, path: str | Path) -> None:
+        self._final = check_target(path)
+        folder = os.path.dirname(self._final)
+        self._temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
+        try:
+            self.descriptor = os.open(self._temporary, _NEW_FILE, 0o666)
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)
+            self.descriptor = os.open(self._temporary, _NEW_FILE, 0o666)
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        written = os.write(self.descriptor, piece)
+        while written < len(piece):
+            written += os.write(self.descriptor, memoryview(piece)[written:])
+
+    def keep(self) -> None:
+        """Close the file and give it its name.
+
+        Raises:
+            OSError: that failed. The file is removed.
+        """
+        try:
+            os.close(self.descriptor)
+            os.replace(self._temporary, self._final)
+        except BaseException:
+            self._remove()
+            raise
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+        self._remove()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._temporary)
+
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file atomically: it gets its name when it is complete.
 
     Args:
-        path: the final path. Its folder is created if it is missing, and an existing file is replaced. If it is a link,
-            the target of the link is replaced.
+        path: the final path, as for `PartFile`.
 
     Yields:
         A temporary binary file in the same folder, which is renamed at the end of the block, or removed after an
@@ -247,25 +309,17 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         FileExistsError: the path exists, but is not a file, such as a folder or a device.
         OSError: the file cannot be written.
     """
-    final = check_target(path)
-    folder = os.path.dirname(final)
-    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
+    part = PartFile(path)
     try:
-        file = open(temporary, "xb")  # noqa: SIM115 - it is closed below
-    except FileNotFoundError:
-        os.makedirs(folder, exist_ok=True)
-        file = open(temporary, "xb")  # noqa: SIM115
-    try:
-        with file:
+        with open(part.descriptor, "wb", closefd=False) as file:
             yield file
-        os.replace(temporary, final)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        part.discard()
         raise
+    part.keep()
 
 
-def check_target(path: Path) -> str:
+def check_target(path: str | Path) -> str:
     """Return the path at which a file is written: the path itself, or its target if it is a link.
 
     Raises:

@@ -154,6 +154,15 @@ def test_rows_with_values_that_are_not_allowed(cli: CLI, blur_file: Path, folder
     assert (ended.exit_code, error["code"]) == (2, "bad_input")
     assert [(one["row"], one["column"]) for one in error["details"]["problems"]] == [(1, "Width")]
     assert error["hint"] == "Correct them, or leave out their rows with --skip-bad-rows."
+    rows.write_text("Width\n64\nwide\ntall\n", encoding="utf-8")
+    first, second, error, _ = cli(*batch, "--format", "human").err.splitlines()
+    assert first.startswith("row 1, 'Width': 'wide' is not allowed")
+    assert second.startswith("row 2, 'Width': 'tall' is not allowed")
+    assert error == "error: The plan cannot run: 2 values or rows are not allowed."
+    # What is left out is told as well.
+    assert [first, second] == cli(*batch, "--skip-bad-rows", "--format", "human").err.splitlines()[2:4]
+    rows.write_text("Width\n64\nwide\n", encoding="utf-8")
+    batch = ("batch", blur_file, rows, "--out", tmp_path / "other")
     checked(cli(*batch, "--skip-bad-rows").data(), completed=1, invalid=1)
 
 
@@ -184,6 +193,10 @@ def test_a_wrong_input(
     error = ended.error()
     assert (error["code"], ended.exit_code) == (code, 2)
     assert said in f"{error['message']} {error['hint']}"
+    assert "wf." not in error["hint"]
+    if "--resume" not in arguments:
+        # The folder has nothing that would have to be kept or deleted.
+        checked(cli("sweep", blur_file, "--vary", "Width=64", "--out", folder).data(), completed=1)
 
 
 def test_what_was_made_is_opened(cli: CLI, blur_file: Path, folder: Path, tmp_path: Path) -> None:

@@ -164,12 +164,12 @@ def test_inputs(cli: CLI, blur_file: Path) -> None:
         (1, "Radius", "FloatField"),
         (2, "Board", "BoardField"),
     ]
-    assert "blur.blur_type" in cli("inputs", blur_file, "--all", "--format", "quiet").out.splitlines()
+    assert "img_blur.blur_type" in cli("inputs", blur_file, "--all", "--format", "quiet").out.splitlines()
     schema = cli("inputs", blur_file, "--json-schema").data()
     assert schema["properties"]["Radius"]["minimum"] == 0
     lines = cli("inputs", blur_file, "--format", "human").out.splitlines()
     assert lines[0].split() == ["#", "Key", "Type", "Takes", "Value"]
-    assert lines[1].split() == ["0", "Width", "IntegerField", "64"]
+    assert lines[1].split() == ["0", "Width", "Integer", "64"]
 
 
 def test_check(cli: CLI, blur: dict[str, Any], blur_file: Path) -> None:

@@ -315,7 +315,7 @@ def test_a_server_that_stays_away_is_reported_when_the_time_is_over(proxy: Fault
         began = time.monotonic()
         with pytest.raises(errors.TransportError):
             client.queue.wait_until_idle(1.5)
-        assert 1.5 <= time.monotonic() - began < 5
+        assert 1.5 <= time.monotonic() - began < 20
         with pytest.raises(errors.TransportError):
             client.queue.wait_until_idle(0)
 

@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
-from invokeai_py_client.files import whole_file
+from invokeai_py_client.files import PartFile
 from invokeai_py_client.repositories.media.common import DOWNLOAD_LOG
 from invokeai_py_client.transfers.concurrent import TransferProgress
 
@@ -314,12 +314,12 @@ def test_what_is_not_a_path_is_the_callers_mistake(client: InvokeAIClient) -> No
 def test_a_full_disk_ends_it_with_the_rest_untried(
     client: InvokeAIClient, uploaded: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path) -> Any:
-        if path.name == uploaded[1]:
+    def full(path: str) -> PartFile:
+        if Path(path).name == uploaded[1]:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return whole_file(path)
+        return PartFile(path)
 
-    monkeypatch.setattr("invokeai_py_client.transport.bodies.whole_file", full)
+    monkeypatch.setattr("invokeai_py_client.transport.bodies.PartFile", full)
     report = client.image_repo.download_many(uploaded, tmp_path, concurrency=1)
     assert [path.name for path in report.done] == uploaded[:1]
     assert [failure.name for failure in report.failed] == uploaded[1:]

@@ -238,7 +238,7 @@ def test_a_low_one_says_what_it_waits_for_and_can_be_given_up(
     began = time.monotonic()
     with pytest.raises(errors.RequestTimeout, match=r"2 items are pending in the queue 'default'") as caught:
         client._make_request("POST", "/queue/default/enqueue_batch", json=body, timeout=0.5)
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 20
     assert caught.value.timeout == 0.5
 
     async def give_up() -> None:

@@ -98,6 +98,7 @@ class SimulatedServer:
 
     Attributes:
         seconds: what a row takes.
+        told: how many slots it may have, if it does not say how many it has.
         load: what it takes longer if its model is not loaded.
         unable: the groups that it cannot run.
         fails: gives the error of a row that fails here.
@@ -108,6 +109,7 @@ class SimulatedServer:
     url: str
     seconds: float
     slots: int = 1
+    told: int | None = None
     load: float = 0.0
     device: str = ""
     unable: Mapping[int, str] = field(default_factory=dict)
@@ -275,7 +277,7 @@ class Simulation:
             return
         match call:
             case Prepare():
-                answer(Ready(server.slots, server.unable, server.device))
+                answer(Ready(server.told or server.slots, server.unable, server.device, server.told is None))
             case RunRow():
                 self._take_row(server, call, answer)
             case Cancel():

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from invokeai_py_client.errors import UnsafePathError
-from invokeai_py_client.files import cache_folder, file_for, read_regular_file, safe_name, shown_name, whole_file
+from invokeai_py_client.files import (
+    PartFile,
+    cache_folder,
+    file_for,
+    read_regular_file,
+    safe_name,
+    shown_name,
+    whole_file,
+)
 
 
 @pytest.mark.parametrize("name", [".bashrc", ".", "..", "../x.png", ""])
@@ -75,6 +85,35 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         fail()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_piece_that_the_system_takes_in_parts_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, piece: write(descriptor, piece[:3]))
+    part = PartFile(tmp_path / "a.bin")
+    part.write(b"12345678")
+    part.write(b"9")
+    part.keep()
+    assert (tmp_path / "a.bin").read_bytes() == b"123456789"
+
+
+def test_a_file_whose_end_is_not_written_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close = os.close
+
+    def full(descriptor: int) -> NoReturn:
+        close(descriptor)
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    (tmp_path / "a.bin").write_bytes(b"old")
+    part = PartFile(tmp_path / "a.bin")
+    part.write(b"new")
+    monkeypatch.setattr(os, "close", full)
+    with pytest.raises(OSError, match="quota"):
+        part.keep()
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
 
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:

@@ -148,3 +148,9 @@ def batch_folder(folder: str | os.PathLike[str]) -> Path:
 def plan_path(folder: Path) -> Path:
     """Return the path of the file in which the plan of a batch is saved."""
     return folder / _HIDDEN / "plan.json"
+
+
+def has_results(folder: Path) -> bool:
+    """Return whether a folder has rows that were submitted or have ended; not so if its batch never began."""
+    files = (folder / _HIDDEN / "journal.jsonl", folder / "manifest.jsonl")
+    return any(path.is_file() and path.stat().st_size > 0 for path in files)

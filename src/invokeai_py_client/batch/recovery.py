@@ -79,6 +79,16 @@ async def find(
     ]
 
 
+async def find_late(tracker: RunTracker, queue_id: str, batch_id: str) -> TrackedRun | None:
+    """Follow a batch of one row that was not in the queue yet, because its sender has just crashed; None if it is not.
+
+    Raises:
+        InvokeAIError: a request failed.
+    """
+    await asyncio.sleep(_grace(1))
+    return await tracker.attacher.attach_if_there(queue_id, batch_id)
+
+
 async def _find_in_queue(
     http: Sender, tracker: RunTracker, queue_id: str, chunks: Sequence[SentChunk], *, may_be_on_the_way: bool
 ) -> list[FoundChunk]:

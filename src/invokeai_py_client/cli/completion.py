@@ -148,7 +148,7 @@ def _keys(ctx: click.Context, workflow: str) -> dict[str, str]:
 
     try:
         wf = session.client.workflow_repo.create_workflow(load(session, workflow))
-        keys = dict(zip(keys_of(wf.inputs), (one.label for one in wf.inputs), strict=True))
+        keys = dict(zip(keys_of(wf.inputs, wf.inputs), (one.label for one in wf.inputs), strict=True))
     finally:
         session.close()
     if entry is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from invokeai_py_client.cli.app import run
 
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # The shell, or what started this process, may have closed it.
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What the code page of a Windows console or a pipe lacks is escaped instead of raising an error.

@@ -184,6 +184,11 @@ def _hint_of(error: errors.InvokeAIError) -> str:
     if isinstance(error, errors.InputNotFoundError):
         places = ", ".join(map(".".join, error.places))
         return f"{error.near}{f'Nodes have it: {places}. ' if places else ''}{_INPUTS_HINT}"
+    if isinstance(error, errors.PlanError):
+        # The only hints are lists of inputs, and for rows that cannot run, which the command itself replaces.
+        return _INPUTS_HINT if error.hint else ""
+    if isinstance(error, errors.BatchFolderError) and isinstance(error.__cause__, OSError):
+        return "Free disk space, make the folder writable, or give another one. What is done is kept: add --resume."
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
 
 

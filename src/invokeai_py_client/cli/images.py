@@ -11,6 +11,7 @@ import click
 from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Argument, Group
 from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.cli.output import local_time
 from invokeai_py_client.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ def list_images(session: Session, board: str | None, starred: bool, search: str 
         human=lambda: output.table(
             ("Name", "Size", "Category", "Starred", "Created"),
             [
-                (row["name"], f"{row['width']} x {row['height']}", row["category"], row["starred"], row["created_at"])
+                (
+                    row["name"],
+                    f"{row['width']}x{row['height']}",
+                    row["category"],
+                    row["starred"],
+                    local_time(row["created_at"]),
+                )
                 for row in rows
             ],
         ),

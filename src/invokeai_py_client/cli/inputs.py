@@ -8,10 +8,10 @@ import click
 
 from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import keys_of, load, workflow_argument
+from invokeai_py_client.cli.workflow_argument import keys_of, load, node_name, workflow_argument
 
 if TYPE_CHECKING:
-    from invokeai_py_client.workflow.inputs import WorkflowInput
+    from invokeai_py_client.workflow.inputs import WorkflowInput, WorkflowInputs
     from invokeai_py_client.workflow.templates import InputTemplate
 
 _JSON_TYPES = {"IntegerField": "integer", "FloatField": "number", "BooleanField": "boolean", "StringField": "string"}
@@ -38,7 +38,7 @@ def command(session: Session, workflow: str, is_all: bool, json_schema: bool) ->
     entries = [*wf.inputs]
     if is_all:
         entries += [one for node in wf.nodes for one in node.inputs if one.index is None]
-    keys = keys_of(entries)
+    keys = keys_of(wf.inputs, entries)
     if json_schema:
         free = [(key, entry) for key, entry in zip(keys, entries, strict=True) if entry.edge is None]
         schema = {
@@ -58,7 +58,7 @@ def command(session: Session, workflow: str, is_all: bool, json_schema: bool) ->
         human=lambda: output.table(
             ("#", "Key", "Type", "Takes", "Value"),
             [
-                (row["index"], row["key"], row["type"], takes(entry), _value(row))
+                (row["index"], row["key"], row["type"].replace("Field", ""), takes(entry), _value(wf.inputs, entry))
                 for row, entry in zip(rows, entries, strict=True)
             ],
         ),
@@ -88,10 +88,10 @@ def _row(key: str, entry: WorkflowInput) -> dict[str, Any]:
     }
 
 
-def _value(row: dict[str, Any]) -> object:
-    value = row["value"]
-    if row["connected_to"]:
-        return f"<- {row['connected_to']}"
+def _value(form: WorkflowInputs, entry: WorkflowInput) -> object:
+    if entry.edge is not None:
+        return f"<- {node_name(form, entry.edge.source)}.{entry.edge.source_field}"
+    value = entry.value
     if isinstance(value, dict):
         return value.get("name") or value.get("image_name") or value.get("board_id") or value
     return value

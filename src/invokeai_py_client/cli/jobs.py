@@ -12,7 +12,7 @@ import click
 from invokeai_py_client.cli import completion, watch
 from invokeai_py_client.cli.commands import Group
 from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.output import counted
+from invokeai_py_client.cli.output import counted, local_time
 from invokeai_py_client.cli.queue_argument import UNFINISHED, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -54,9 +54,9 @@ def list_jobs(session: Session, queue_id: str, limit: int) -> None:
         {"jobs": jobs},
         quiet=rows,
         human=lambda: output.table(
-            ("Batch", "Items", "Created", "Origin", "Destination"),
+            ("Batch", "Items", "Created", "Destination"),
             [
-                (job["batch_id"], counted(job["items"]), job["created_at"], job["origin"], job["destination"])
+                (job["batch_id"], counted(job["items"]), local_time(job["created_at"]), job["destination"])
                 for job in jobs
             ],
         ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,6 +20,9 @@ _AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CLAUDE_CODE", "CODEX_SANDBOX", "C
 """Environment variables with which agents say that nobody looks at a terminal."""
 
 _WIDE = 10_000
+
+_GAP = 2
+"""Spaces between two columns of a table: the padding of a cell, left and right."""
 
 BAR_WIDTH = 24
 """The width of progress bars. Where a line fills the terminal, the ^C that Ctrl-C shows would break it."""
@@ -104,16 +109,27 @@ class Output:
         print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table for a person; nothing but its headings if there are no rows."""
+        """Print a table for a person; nothing but its headings if there are no rows.
+
+        In a narrow terminal, cells are broken between words, and words only if they do not fit.
+        """
+        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
         console = self.console()
+        cells = [[printable(cell) for cell in row] for row in rows]
+        texts = [(column, *(row[number] for row in cells)) for number, column in enumerate(columns)]
+        widths = _widths(
+            [max(map(cell_len, column)) for column in texts],
+            [max(cell_len(word) for text in column for word in text.split(" ")) for column in texts],
+            console.width - _GAP * (len(columns) - 1),
+        )
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column, width in zip(columns, widths, strict=True):
+            table.add_column(column, overflow="fold", width=width)
+        for row in cells:
+            table.add_row(*map(Text, row))
         with console.capture() as captured:
             console.print(table)
         for line in captured.get().splitlines():
@@ -134,13 +150,36 @@ class Output:
         print(printable(text), file=sys.stderr, flush=True)
 
     def failed(self, failure: Failure) -> None:
-        """Print a failure: as the JSON document, or on stderr."""
+        """Print a failure: as the JSON document, or on stderr, as also where stdout cannot be written."""
         if self.format == "json":
-            self.line({"ok": False, "error": plain(failure.document())})
-            return
+            with contextlib.suppress(OSError):
+                self.line({"ok": False, "error": plain(failure.document())})
+                return
         self.console(sys.stderr).print(f"error: {printable(failure.message)}", style="red")
         if failure.hint:
             self.note(f"hint: {failure.hint}")
+
+
+def _widths(whole: Sequence[int], words: Sequence[int], room: int) -> Sequence[int | None]:
+    """Return the widths of the columns of a table, such that only the longest words are broken.
+
+    Args:
+        whole: the widths of the columns if no line is broken.
+        words: those of their longest words.
+        room: what there is for all columns.
+    """
+    for most in range(max(words), 0, -1):
+        widths = [min(word, most) for word in words]
+        if (spare := room - sum(widths)) >= 0:
+            break
+    else:
+        return [None] * len(words)
+    needs = [full - width for full, width in zip(whole, widths, strict=True)]
+    for done, number in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
+        more = min(needs[number], spare // (len(needs) - done))
+        widths[number] += more
+        spare -= more
+    return widths
 
 
 def plain(value: Any) -> Any:
@@ -150,6 +189,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(one) for one in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def local_time(text: str | None) -> str | None:
+    """Return a time of the server, which is in UTC, as a clock of this machine shows it."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return text
+    return f"{time.replace(tzinfo=time.tzinfo or UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def counted(counts: Mapping[str, int]) -> str:

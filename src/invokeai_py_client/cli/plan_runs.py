@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,7 @@ from invokeai_py_client.cli.workflow_argument import set_option
 
 if TYPE_CHECKING:
     from invokeai_py_client.batch.manifest import BatchRow
+    from invokeai_py_client.batch.rows import CellProblem
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.plan import Plan
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MOST_ROWS = 20
-"""How many rows `--dry-run` shows."""
+"""How many rows `--dry-run` shows, and how many problems of rows a person is told."""
+
+_MOST_LOOKED_AT = 10_000
+"""How many rows are searched for the invalid ones."""
 
 _LONGEST_LIST, _LONGEST_VALUE = 60, 30
 """How many letters a person is shown of the values of an axis, and of each of them."""
@@ -119,6 +124,8 @@ def check_options(output: Output, options: RunOptions) -> None:
     Raises:
         Failure: options do not fit together, or the folder has results and it is not said what becomes of them.
     """
+    from invokeai_py_client.batch.folder import has_results
+
     check_events(output, options.events)
     if options.resume and options.overwrite:
         raise Failure("usage", "--resume and --overwrite exclude each other.", "Leave out one of them.")
@@ -126,8 +133,7 @@ def check_options(output: Output, options: RunOptions) -> None:
         raise Failure(
             "usage", "--fleet and --board exclude each other: servers have different boards.", "Leave out --board."
         )
-    has_results = (options.out / "manifest.jsonl").exists() and not options.dry_run
-    if has_results and not (options.resume or options.overwrite):
+    if has_results(options.out) and not options.dry_run and not (options.resume or options.overwrite):
         raise Failure(
             "folder_error",
             f"The folder {str(options.out)!r} has the results of an earlier batch.",
@@ -165,11 +171,13 @@ def run_rows(
         InvokeAIError: as `wf.plan` and `plan.submit`.
     """
     output = session.output
-    plan = _plan(wf, source, options)
+    plan = _plan(output, wf, source, options)
     if options.dry_run:
         _print_plan(output, plan)
         return
     _note_plan(output, plan)
+    if plan.invalid and output.is_human:
+        _note_problems(output, [problem for row in islice(plan, _MOST_LOOKED_AT) for problem in row.problems])
     if options.events:
         output.line({"event": "plan", "rows": len(plan), "invalid": plan.invalid})
     from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
@@ -201,9 +209,10 @@ def run_rows(
     output.done(facts, quiet=_files(batch), human=lambda: _say(output, facts))
 
 
-def _plan(wf: WorkflowHandle, source: Any, options: RunOptions) -> Plan:
+def _plan(output: Output, wf: WorkflowHandle, source: Any, options: RunOptions) -> Plan:
     from invokeai_py_client.batch.folder import plan_path
     from invokeai_py_client.batch.plan_file import read_plan
+    from invokeai_py_client.batch.rows import CellProblem
     from invokeai_py_client.errors import PlanError
 
     earlier = plan_path(options.out)
@@ -217,11 +226,21 @@ def _plan(wf: WorkflowHandle, source: Any, options: RunOptions) -> Plan:
             on_bad_row="skip" if options.skip_bad_rows else "raise",
         )
     except PlanError as error:
-        if error.problems and all(row is not None for row, _, _ in error.problems):
-            failure = failure_of(error)
-            failure.hint = "Correct them, or leave out their rows with --skip-bad-rows."
-            raise failure from error
-        raise
+        if not error.problems or any(row is None for row, _, _ in error.problems):
+            raise
+        failure = failure_of(error)
+        failure.hint = "Correct them, or leave out their rows with --skip-bad-rows."
+        if output.is_human and len(error.problems) > 1:
+            _note_problems(output, [CellProblem(*problem) for problem in error.problems])
+            failure.message = f"The plan cannot run: {len(error.problems):,} values or rows are not allowed."
+        raise failure from error
+
+
+def _note_problems(output: Output, problems: Sequence[CellProblem]) -> None:
+    for problem in problems[:_MOST_ROWS]:
+        output.note(str(problem))
+    if len(problems) > _MOST_ROWS:
+        output.note(f"and {len(problems) - _MOST_ROWS:,} more")
 
 
 def _note_plan(output: Output, plan: Plan) -> None:

@@ -9,6 +9,7 @@ import click
 
 from invokeai_py_client.cli import completion
 from invokeai_py_client.cli.commands import Argument, Group
+from invokeai_py_client.cli.output import local_time
 from invokeai_py_client.cli.queue_argument import STATUSES, queue_option
 from invokeai_py_client.cli.session import Session, with_session
 
@@ -59,7 +60,17 @@ def list_items(session: Session, queue_id: str, wanted: str | None, limit: int) 
         {"items": rows},
         quiet=[row["item_id"] for row in rows],
         human=lambda: output.table(
-            ("Item", "Status", "Batch", "Created", "Completed"), [tuple(row.values()) for row in rows]
+            ("Item", "Status", "Batch", "Created", "Completed"),
+            [
+                (
+                    row["item_id"],
+                    row["status"],
+                    row["batch_id"],
+                    local_time(row["created_at"]),
+                    local_time(row["completed_at"]),
+                )
+                for row in rows
+            ],
         ),
     )
 

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from invokeai_py_client.cli.session import Session
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.workflow.document import WorkflowDefinition
-    from invokeai_py_client.workflow.inputs import WorkflowInput
+    from invokeai_py_client.workflow.inputs import WorkflowInput, WorkflowInputs
 
 workflow_argument = click.argument(
     "workflow",
@@ -38,6 +39,14 @@ set_option = click.option(
     shell_complete=completion.inputs,
     help="Set an input, by label, index or node.field. Image=@photo.png uploads a file. Can be repeated.",
 )
+
+
+_MOST_FILES = 1_000
+"""How many files of a folder a misspelt name is compared with."""
+
+
+_NEAR = 0.8
+"""How similar a file's name must be: all have the same suffix."""
 
 
 def load(session: Session, workflow: str) -> WorkflowDefinition:
@@ -59,13 +68,22 @@ def load(session: Session, workflow: str) -> WorkflowDefinition:
     try:
         return session.client.workflow_repo.download_workflow(workflow)
     except NotFoundError as error:
+        what = "a folder, not a workflow" if path.is_dir() else "neither a file nor a workflow of the server's library"
         names = [one.name for one in session.client.workflow_repo.list_available_workflows()]
-        near = difflib.get_close_matches(workflow, names, n=1)
+        near = difflib.get_close_matches(workflow, _workflow_files(path.parent), n=1, cutoff=_NEAR)
+        near += difflib.get_close_matches(workflow, names, n=1)
         raise Failure(
             "not_found",
-            f"There is neither a file nor a workflow of the server's library named {workflow!r}.",
+            f"{workflow!r} is {what}.",
             f"Did you mean {near[0]!r}?" if near else "Give the path of a file that the web UI exported.",
         ) from error
+
+
+def _workflow_files(folder: Path) -> list[str]:
+    try:
+        return [str(path) for path in islice(folder.glob("*.json"), _MOST_FILES)]
+    except OSError:
+        return []
 
 
 def set_inputs(wf: WorkflowHandle, assignments: Iterable[str]) -> None:
@@ -104,18 +122,31 @@ def find_input(wf: WorkflowHandle, key: str) -> WorkflowInput:
     return wf.inputs[node, name] if dot else wf.inputs[key]
 
 
-def keys_of(entries: Sequence[WorkflowInput]) -> list[str]:
+def keys_of(form: WorkflowInputs, entries: Sequence[WorkflowInput]) -> list[str]:
     """Return a key for each input that `find_input` takes, and that `--set` can tell from the value.
 
     It is the label of an input of the form that no other has, else `node.field`.
+
+    Args:
+        form: the inputs of the workflow's form.
+        entries: these, or inputs that the form does not show.
     """
-    count = Counter(entry.label.casefold() for entry in entries if entry.index is not None)
+    count = Counter(entry.label.casefold() for entry in form)
     return [
         entry.label
         if entry.index is not None and count[entry.label.casefold()] == 1 and _is_plain(entry.label)
-        else f"{entry.node_id}.{entry.field_name}"
+        else f"{node_name(form, entry.node_id)}.{entry.field_name}"
         for entry in entries
     ]
+
+
+def node_name(form: WorkflowInputs, node_id: str) -> str:
+    """Return the label or the type of a node, if it is the only one with that name, else its id."""
+    for node in form.nodes.answering_to(node_id):
+        for name in (node.label, node.type):
+            if _is_plain(name) and [one.id for one in form.nodes.answering_to(name)] == [node_id]:
+                return name
+    return node_id
 
 
 def _is_plain(label: str) -> bool:

@@ -17,7 +17,7 @@ from invokeai_py_client.batch.downloads import images_of
 from invokeai_py_client.batch.journal import SentChunk, SentRow
 from invokeai_py_client.batch.plan_data import PlanGroup
 from invokeai_py_client.batch.plan_file import read_plan_text
-from invokeai_py_client.batch.recovery import FoundChunk, cancel_batches, find
+from invokeai_py_client.batch.recovery import FoundChunk, cancel_batches, find, find_late
 from invokeai_py_client.batch.rows import GroupBodies
 from invokeai_py_client.batch.sender import enqueue
 from invokeai_py_client.errors import (
@@ -159,7 +159,7 @@ class ServerAgent:
 
     async def _prepare(self, call: Prepare) -> Answer:
         await self.check_answers()
-        saved = read_plan_text(call.plan, Path(call.folder) / "plan.json")
+        saved = await asyncio.to_thread(read_plan_text, call.plan, Path(call.folder) / "plan.json")
         # A row that cannot run here may be able to run elsewhere.
         saved = dataclasses.replace(saved, skips_bad_rows=True)
         handle = await self.client.workflow_repo.create_workflow(saved.definition)
@@ -171,8 +171,9 @@ class ServerAgent:
                 unable[number] = "; ".join(problems)
         earlier = self._plans.get(call.batch_id)
         self._plans[call.batch_id] = _Plan(call, plan, call.sent if earlier is None else max(call.sent, earlier.sent))
-        devices = [*(await devices_in_use(self.http)).values()]
-        return Ready(self._slots or max(1, len(devices)), unable, ", ".join(devices))
+        devices = await devices_in_use(self.http)
+        slots, is_certain = self._slots or max(1, len(devices.names)), self._slots is not None or devices.are_certain
+        return Ready(slots, unable, ", ".join(devices.names.values()), is_certain)
 
     async def _bodies_of(self, plan: _Plan, index: int) -> GroupBodies:
         """Return the bodies of the graph of a row, which are prepared once."""
@@ -230,6 +231,9 @@ class ServerAgent:
         queue_id = plan.call.queue_id
         async with self.tracker.submissions.attach_or(queue_id, call.item_batch, is_new=is_new) as there:
             run = there
+            if run is None and not is_new:
+                # An earlier call may have ended before the server has stored the row.
+                run = there = await find_late(self.tracker, queue_id, call.item_batch)
             if run is None:
                 made = await self._made(plan, call)
                 if not isinstance(made, dict):

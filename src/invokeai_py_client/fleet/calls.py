@@ -124,14 +124,16 @@ class Ready(NamedTuple):
     """A plan can be run.
 
     Attributes:
-        slots: how many rows the server runs at the same time.
+        slots: how many rows the server runs at the same time; if that is not certain, the most that it may run.
         unable: the numbers of the groups that it cannot run, each with the reason in one line.
         device: the names of its devices, such as `NVIDIA GeForce RTX 4090`; empty if it does not report them.
+        is_certain: whether the number of slots is certain.
     """
 
     slots: int
     unable: Mapping[int, str]
     device: str = ""
+    is_certain: bool = True
 
 
 class Away(NamedTuple):

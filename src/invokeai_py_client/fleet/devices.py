@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from invokeai_py_client.errors import ForbiddenError, InvokeAIError
 from invokeai_py_client.live.queue_reads import lacks_route
@@ -29,10 +29,20 @@ async def if_told(http: Sender, call: Call[T]) -> T | None:
         return None
 
 
-async def devices_in_use(http: Sender) -> dict[str, str]:
-    """Return the ids and names of the devices that a server generates on; none if it does not report them.
+class Devices(NamedTuple):
+    """The devices that a server generates on. It runs one queue item at a time on each.
 
-    A server runs one queue item at a time on each device.
+    Attributes:
+        names: their names by their ids; empty if the server does not report them.
+        are_certain: False if the server may use only some of them, which it tells administrators only.
+    """
+
+    names: dict[str, str]
+    are_certain: bool
+
+
+async def devices_in_use(http: Sender) -> Devices:
+    """Return the devices that a server generates on.
 
     Raises:
         InvokeAIError: a request failed.
@@ -40,10 +50,10 @@ async def devices_in_use(http: Sender) -> dict[str, str]:
     names = {one.device: one.name for one in await if_told(http, app.list_generation_devices()) or ()}
     settings = await if_told(http, app.get_config())
     if settings is None:
-        return names
+        return Devices(names, are_certain=len(names) < 2)
     chosen, pinned = settings.config.get("generation_devices"), settings.config.get("device")
     if isinstance(chosen, list):
-        return {str(device): names.get(device, str(device)) for device in chosen}
-    if isinstance(pinned, str) and pinned != "auto":
-        return {pinned: names.get(pinned, pinned)}
-    return names
+        names = {str(device): names.get(device, str(device)) for device in chosen}
+    elif isinstance(pinned, str) and pinned != "auto":
+        names = {pinned: names.get(pinned, pinned)}
+    return Devices(names, are_certain=True)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
@@ -43,7 +43,7 @@ from invokeai_py_client.fleet.members import Attempt, Member
 from invokeai_py_client.fleet.membership import Membership
 from invokeai_py_client.fleet.placement import Lane, Placement
 from invokeai_py_client.fleet.row_groups import RowGroups
-from invokeai_py_client.fleet.watchdog import Watchdog
+from invokeai_py_client.fleet.watchdog import LOOKS, Watchdog
 from invokeai_py_client.live.state.queue_item import QueueItem
 
 MOST_DEATHS = 3
@@ -124,7 +124,7 @@ class Dispatcher:
         """Begin to use the servers."""
         self.servers.start()
         batch_id = self._control.batch_id
-        watchdog = Watchdog(batch_id, self._cluster, self.servers, self._send)
+        watchdog = Watchdog(batch_id, self._cluster, self.servers, self._send, self._resize)
         self._control.spawn(watchdog.run, name=f"watchdog of batch {batch_id}")
 
     def stop(self) -> None:
@@ -238,10 +238,8 @@ class Dispatcher:
         self._begin(server)
 
     def _begin(self, server: Member) -> None:
-        if server.status != "ready":
-            return
-        for attempt in server.beginning(time.monotonic()):
-            if attempt.drop is not None:
+        if server.status == "ready":
+            for attempt in server.beginning(time.monotonic()):
                 self._recorder.begun(attempt.row)
 
     def _wake(self) -> None:
@@ -392,6 +390,7 @@ class Dispatcher:
         if server.lane is None:
             server.lane = Lane(server.url)
         server.lane.slots, server.lane.models, server.device = max(1, ready.slots), None, ready.device
+        server.at_once = None if ready.is_certain else deque(maxlen=LOOKS)
         self._placement.join(server.lane)
         moved: list[Attempt] = []
         for attempt in self._lost.of_server(server):
@@ -404,6 +403,14 @@ class Dispatcher:
         if moved:
             call = Settle(self._control.batch_id, [(self._chunk(server, attempt), (0,)) for attempt in moved])
             self._cluster.submit(server.url, call, partial(self._settled, server, moved))
+        self._wake()
+
+    def _resize(self, server: Member, slots: int) -> None:
+        """Use another number of slots of a server, because it runs so many rows at the same time."""
+        assert server.lane is not None
+        logger.info("%s runs %d rows at the same time, not %d", server.url, slots, server.lane.slots)
+        self._placement.resize(server.lane, slots)
+        self._begin(server)
         self._wake()
 
     def server_lost(self, server: Member) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -47,6 +48,7 @@ class Member:
         away: why it is away.
         lane: the server as the placement sees it; None until it has been ready.
         device: the names of its devices.
+        at_once: how many rows it ran at the same time at the latest checks; None if the number of its slots is certain.
         attempts: the rows that it has, by the ids of their batches, in the order in which they were sent.
         heard_at: when a row last ended there, or when it got a row while it had none.
         asked_at: when it was asked for the progress of its rows; None if it has answered.
@@ -58,6 +60,7 @@ class Member:
     away: Away | None = None
     lane: Lane | None = None
     device: str = ""
+    at_once: deque[int] | None = None
     attempts: dict[str, Attempt] = field(default_factory=dict)
     heard_at: float = 0.0
     asked_at: float | None = None
@@ -76,9 +79,9 @@ class Member:
         return None if attempt.began_at is None else now - attempt.began_at
 
     def beginning(self, now: float) -> Iterator[Attempt]:
-        """Yield the rows whose turn has come; they are assumed to run from now on."""
+        """Yield the rows that were sent and whose turn has come; they are assumed to run from now on."""
         slots = 1 if self.lane is None else self.lane.slots
         for attempt in itertools.islice(self.attempts.values(), slots):
-            if attempt.began_at is None:
+            if attempt.drop is not None and attempt.began_at is None:
                 attempt.began_at = now
                 yield attempt

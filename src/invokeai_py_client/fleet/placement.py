@@ -117,6 +117,12 @@ class Placement(Generic[Row]):
         self._slots += lane.slots
         self._with_room[lane] = None
 
+    def resize(self, lane: Lane, slots: int) -> None:
+        """Change how many rows a server runs at the same time."""
+        self._slots += slots - lane.slots
+        lane.slots = slots
+        self._ask_all()
+
     def leave(self, lane: Lane) -> None:
         """Give no more rows to a server. The caller puts back the rows that it has in hand, so that others get them."""
         if self._lanes.pop(lane.name, None) is not None:

@@ -271,7 +271,7 @@ class ServerReader:
             self._version = await self._http.send(app.get_version())
         status = await self._http.send(queue.get_queue_status(queue_id))
         if self._devices is None:
-            self._devices = await devices_in_use(self._http)
+            self._devices = (await devices_in_use(self._http)).names
         stopped = await self._processor.check(queue_id, status)
         if is_first and self._processor.is_suspected(queue_id):
             # Between two items this is normal for a moment. Later readings are compared with the one before.

@@ -1,4 +1,8 @@
-"""Asks a server for the progress of its rows when none has ended for long, because an answer may have been lost."""
+"""Asks servers for the progress of their rows.
+
+A server is asked when none of its rows has ended for long, because an answer may have been lost. One of which it is not
+certain how many rows it runs at the same time is asked all the time, and the number is learned.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import logging
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -22,6 +27,9 @@ WATCHES_EVERY = 5.0
 ANSWERS_IN = 30.0
 """Seconds after which a server that has not answered counts as hung."""
 
+LOOKS = 12
+"""The number of slots is the most rows that a server ran at the same time in so many checks with rows waiting."""
+
 logger = logging.getLogger("invokeai_py_client.fleet")
 
 
@@ -33,15 +41,22 @@ class Watchdog:
         cluster: calls the servers.
         members: the servers.
         again: calls a server again for a row that it has.
+        resize: is called with the number of a server's slots, when it was learned.
     """
 
     def __init__(
-        self, batch_id: str, cluster: Cluster, members: Membership, again: Callable[[Member, Attempt], None]
+        self,
+        batch_id: str,
+        cluster: Cluster,
+        members: Membership,
+        again: Callable[[Member, Attempt], None],
+        resize: Callable[[Member, int], None],
     ) -> None:
         self._batch_id = batch_id
         self._cluster = cluster
         self._members = members
         self._again = again
+        self._resize = resize
 
     async def run(self) -> None:
         """Watch the servers until this is canceled."""
@@ -56,20 +71,39 @@ class Watchdog:
                         member.asked_at = None
                         silent = f"it was asked for the progress of its rows, and has not answered in {ANSWERS_IN:g} s"
                         self._members.lose(member, Away("hung", silent))
-                elif member.attempts and now - member.heard_at > quiet:
-                    member.asked_at = now
-                    call = Look(self._batch_id, [*member.attempts])
-                    self._cluster.submit(member.url, call, partial(self._looked, member))
+                elif member.attempts:
+                    is_quiet = now - member.heard_at > quiet
+                    if is_quiet or member.at_once is not None:
+                        member.asked_at = now
+                        call = Look(self._batch_id, [*member.attempts])
+                        done = partial(self._looked, member, is_quiet=is_quiet)
+                        self._cluster.submit(member.url, call, done)
 
-    def _looked(self, member: Member, answer: Answer) -> None:
+    def _looked(self, member: Member, answer: Answer, *, is_quiet: bool) -> None:
         if member.asked_at is None:
             return
         member.asked_at = None
-        member.heard_at = time.monotonic()
         if isinstance(answer, Away):
             self._members.lose(member, answer)
-        if not isinstance(answer, Seen):
+        elif isinstance(answer, Seen):
+            self._learn(member, answer)
+            if is_quiet:
+                member.heard_at = time.monotonic()
+                self._call_again(member, answer)
+
+    def _learn(self, member: Member, answer: Seen) -> None:
+        if member.at_once is None or member.lane is None:
             return
+        counts = Counter(looks.status for looks in answer.rows.values())
+        running, slots = counts["in_progress"], member.lane.slots
+        # If no row waits, slots may be free, and other people's items take some.
+        if running > slots or (counts["pending"] and not answer.others):
+            member.at_once.append(running)
+            most = max(member.at_once)
+            if most > slots or (0 < most < slots and len(member.at_once) == LOOKS):
+                self._resize(member, most)
+
+    def _call_again(self, member: Member, answer: Seen) -> None:
         for item_batch, attempt in [*member.attempts.items()]:
             looks = answer.rows.get(item_batch)
             if looks is None or looks.status in TERMINAL_STATUSES or looks.status == "unknown":

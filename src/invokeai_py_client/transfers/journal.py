@@ -27,13 +27,13 @@ class TransferLog:
 
     Args:
         path: the path of the file.
-        lines_at_once: the number of entries after which the file is flushed; a crash may lose as many.
+        lines_at_once: the number of entries that are written together; a crash may lose as many.
     """
 
     def __init__(self, path: Path, *, lines_at_once: int = 1) -> None:
         self._path = path
         self._lines_at_once = lines_at_once
-        self._unwritten = 0
+        self._unwritten: list[dict[str, object]] = []
         self._entries: dict[str, dict[str, object]] = {}
         self._file: TextIO | None = None
 
@@ -56,6 +56,7 @@ class TransferLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._write()
         if self._file is not None:
             try:
                 self._file.close()
@@ -69,14 +70,18 @@ class TransferLog:
     def remember(self, key: str, **facts: object) -> None:
         """Add an entry."""
         entry = self._entries[key] = {"key": key, **facts}
+        self._unwritten.append(entry)
+        if len(self._unwritten) >= self._lines_at_once:
+            self._write()
+
+    def _write(self) -> None:
+        lines = [json.dumps(entry) + "\n" for entry in self._unwritten]
+        self._unwritten.clear()
         if self._file is None:
             return
         try:
-            self._file.write(json.dumps(entry) + "\n")
-            self._unwritten += 1
-            if self._unwritten >= self._lines_at_once:
-                self._file.flush()
-                self._unwritten = 0
+            self._file.write("".join(lines))
+            self._file.flush()
         except OSError as failure:
             self._give_up(failure)
 

@@ -11,12 +11,13 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import aiohttp
 
 from invokeai_py_client.errors import AnswerTooLargeError
-from invokeai_py_client.files import whole_file
+from invokeai_py_client.files import PartFile
 from invokeai_py_client.wire.call import Call, Part
 
 _CHUNK = 256 * 1024
@@ -42,16 +43,34 @@ class FileError(Exception):
 class Sink:
     """The file that a body is written to, created with the first piece. Its methods block.
 
+    A context manager: at the end of the block the file gets its name; after an exception it is removed.
+
     Args:
         path: the path of the file.
-        opened: closes the file. The file gets its name if that succeeds, and is removed otherwise.
+
+    Attributes:
+        size: the number of bytes that were written.
+        crc32: their CRC-32.
     """
 
-    def __init__(self, path: Path, opened: contextlib.ExitStack) -> None:
+    def __init__(self, path: str | Path) -> None:
         self._path = path
-        self._opened = opened
-        self._file: BinaryIO | None = None
-        self.got = Downloaded(0, 0)
+        self._file: PartFile | None = None
+        self.size = 0
+        self.crc32 = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is None:
+            return
+        if kind is None:
+            self._file.keep()
+        else:
+            self._file.discard()
 
     def write(self, piece: bytes) -> None:
         """Write a piece of the body.
@@ -61,11 +80,12 @@ class Sink:
         """
         try:
             if self._file is None:
-                self._file = self._opened.enter_context(whole_file(self._path))
+                self._file = PartFile(self._path)
             self._file.write(piece)
         except OSError as error:
             raise FileError(error) from error
-        self.got = Downloaded(self.got.size + len(piece), zlib.crc32(piece, self.got.crc32))
+        self.size += len(piece)
+        self.crc32 = zlib.crc32(piece, self.crc32)
 
 
 class OpenFile:
@@ -199,10 +219,12 @@ async def stream_body(answer: aiohttp.ClientResponse, shown: str, sink: Sink, li
         AnswerTooLargeError: the body has more than `limit` bytes.
         FileError: the file cannot be written.
     """
-    if answer.content_length is not None and answer.content_length > limit:
+    length = answer.content_length
+    if length is not None and length > limit:
         raise _too_large(answer, shown, limit, "max_download_bytes")
-    async for piece in answer.content.iter_any():
-        if sink.got.size + len(piece) > limit:
+    # `iter_any` would do the same with one more coroutine for each piece.
+    while piece := await answer.content.readany():
+        if sink.size + len(piece) > limit:
             raise _too_large(answer, shown, limit, "max_download_bytes")
         sink.write(piece)
 

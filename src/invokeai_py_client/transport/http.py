@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
 from collections import Counter
@@ -49,7 +50,7 @@ from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.error_responses import error_for, is_of_any_server, not_invokeai, unknown_shape
 from invokeai_py_client.transport.plaintext_warning import PlaintextWarning
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
-from invokeai_py_client.transport.single_attempt import HungUp, sent_once
+from invokeai_py_client.transport.single_attempt import REPEATED, HungUp, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import app, queue
 
@@ -90,17 +91,17 @@ class _Attempts:
         self.seconds = seconds
         self.is_streamed = is_streamed
         self.may_have_been_applied = False
-        self._deadline = _now() + seconds
+        self.deadline = _now() + seconds
         self._extra = 0.0
 
     @property
     def left(self) -> float:
         """Seconds left for the next attempt, or for the delay before it."""
-        return self.seconds if self.is_streamed else max(0.0, self._deadline - _now())
+        return self.seconds if self.is_streamed else max(0.0, self.deadline - _now())
 
     def allow(self, seconds: float) -> None:
         """Add time for an upload. Repeating the upload in a later attempt adds no more."""
-        self._deadline += max(0.0, seconds - self._extra)
+        self.deadline += max(0.0, seconds - self._extra)
         self._extra = max(self._extra, seconds)
 
     def failed(self, error: InvokeAIError) -> None:
@@ -128,6 +129,7 @@ class HttpTransport:
         self._loop = LoopWatch(engine)
         self.credentials = Credentials(settings, engine)
         self._proxy, self.proxy_headers = _proxy(settings)
+        self._middlewares = (staying_at(settings.url),)
         self._plaintext_warning = PlaintextWarning(settings)
         self.answers: Counter[tuple[str, str]] = Counter()
         self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
@@ -152,7 +154,7 @@ class HttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=headers,
                 proxy=self._proxy,
-                middlewares=(staying_at(self.settings.url), sent_once),
+                middlewares=self._middlewares,
             )
             self._engine.on_close(session.close)
         if self._session.closed:
@@ -192,7 +194,7 @@ class HttpTransport:
         attempts = _Attempts(self._seconds(call))
         return await self._with_retries(call, attempts, lambda: self._attempt(call, attempts, files=files))
 
-    async def download(self, call: Call[Any], path: Path) -> Downloaded:
+    async def download(self, call: Call[Any], path: str | Path) -> Downloaded:
         """Stream the body of a response into a file. An idempotent call starts over after a transient failure.
 
         Args:
@@ -209,20 +211,18 @@ class HttpTransport:
             InvokeAIError: as for `send`.
         """
 
-        deadline = _now() + self._seconds(call)
         attempts = _Attempts(self._seconds(call), is_streamed=True)
 
         async def attempt() -> Downloaded:
-            with contextlib.ExitStack() as opened:
-                sink = Sink(path, opened)
+            with Sink(path) as sink:
                 await self._attempt(call, attempts, sink)
-            return sink.got
+            return Downloaded(sink.size, sink.crc32)
 
         try:
             return await self._with_retries(call, attempts, attempt)
         except ApiError as error:
             if is_of_any_server(error):
-                await self._check_server(error, deadline)
+                await self._check_server(error, attempts.deadline)
             raise
 
     def _seconds(self, call: Call[Any]) -> float:
@@ -382,7 +382,7 @@ class HttpTransport:
         files: OpenFiles = NO_FILES,
     ) -> Response:
         """Send a call once, and return its response or raise the error for its status."""
-        is_authorized = any(name.lower() == "authorization" for name in call.headers)
+        is_authorized = bool(call.headers) and any(name.lower() == "authorization" for name in call.headers)
         if is_authorized:
             token = None
         if self._plaintext_warning.is_pending and (call.has_secrets or token is not None or is_authorized):
@@ -406,7 +406,7 @@ class HttpTransport:
             location = response.headers.get("Location")
             raise redirected(call.method, response.url, location, "redirects of this request are not followed")
         if sink is not None:
-            response.check_file(sink.got.size)
+            response.check_file(sink.size)
         return dataclasses.replace(response, is_repeat=True) if attempts.may_have_been_applied else response
 
     async def _round_trip(
@@ -429,7 +429,7 @@ class HttpTransport:
             cause = error.error if isinstance(error, HungUp) else error
             failed = unreadable or failure(call.method, shown, cause, attempts.seconds, proxy=self._proxy)
         else:
-            size = len(response.content) if sink is None else sink.got.size
+            size = len(response.content) if sink is None else sink.size
             milliseconds = (time.perf_counter() - began) * 1000
             logger.debug("%s %s: %s, %.1f ms, %d bytes", call.method, call.path, outcome, milliseconds, size)
             return response
@@ -468,21 +468,20 @@ class HttpTransport:
                 data, size = as_form(call.parts, files, opened)
                 attempts.allow(size / _SLOWEST_UPLOAD)
             # For aiohttp, 0 means no timeout.
-            limit = max(attempts.left, _SHORTEST)
+            limit, connect = max(attempts.left, _SHORTEST), self.settings.connect_timeout
             async with self.session().request(
                 call.method,
-                yarl.URL(self.url_of(call.path, call.query), encoded=True),
+                yarl.URL(self.url_of(call.path, call.query) if call.has_secrets else shown, encoded=True),
                 data=data,
                 headers=headers,
                 proxy_headers=self.proxy_headers,
                 # Redirects to another server are refused. A secret is not even sent to another path of this one.
                 allow_redirects=not call.has_secrets,
                 max_redirects=MAX_REDIRECTS,
-                timeout=aiohttp.ClientTimeout(
-                    total=limit if sink is None else None,
-                    sock_read=None if sink is None else limit,
-                    sock_connect=self.settings.connect_timeout,
-                ),
+                middlewares=(*self._middlewares, sent_once) if call.method in REPEATED else None,
+                timeout=aiohttp.ClientTimeout(total=limit, sock_connect=connect)
+                if sink is None
+                else _pauses(limit, connect),
             ) as answer:
                 if sink is None or answer.status >= 400:
                     content = await self._read(answer, shown, call.max_bytes)
@@ -523,6 +522,12 @@ def _proxy(settings: Settings) -> tuple[yarl.URL | None, dict[str, str] | None]:
         return url, None
     login = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
     return url.with_user(None), {"Proxy-Authorization": Secret(f"Basic {login}").reveal()}
+
+
+@functools.lru_cache(maxsize=8)
+def _pauses(seconds: float, connect: float) -> aiohttp.ClientTimeout:
+    """Return the timeout of a streamed response: for each pause in it, and for the connection."""
+    return aiohttp.ClientTimeout(total=None, sock_read=seconds, sock_connect=connect)
 
 
 def _query_text(value: Scalar | Sequence[Scalar]) -> str | list[str]:

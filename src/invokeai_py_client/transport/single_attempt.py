@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
-_REPEATED = frozenset({"PUT", "DELETE"})
+REPEATED = frozenset({"PUT", "DELETE"})
 """Methods that change something and that aiohttp repeats. It also repeats GET, HEAD and OPTIONS, which is harmless."""
 
 
@@ -17,12 +17,12 @@ class HungUp(Exception):
 
 
 async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send a request at most once; a middleware for a session.
+    """Send a request at most once; a middleware.
 
     aiohttp repeats every PUT and DELETE when the server closes a connection that was used before. It recognizes that
     failure by its type, so this raises an error of another type.
     """
-    if request.method not in _REPEATED:
+    if request.method not in REPEATED:
         return await handler(request)
     try:
         return await handler(request)

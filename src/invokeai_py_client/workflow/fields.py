@@ -6,13 +6,15 @@ The value in the file is kept, whether or not it is valid, until another one is 
 from __future__ import annotations
 
 import copy
+import difflib
 import math
 import operator
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Generic, NoReturn, Protocol, Self, SupportsFloat, SupportsIndex, TypeVar, cast
 
 from invokeai_py_client.errors import InputConnectedError, InputValueError
@@ -249,7 +251,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
         """Raise an InputValueError for a value that the server would not accept."""
         self._check(value)
 
-    def _refuse(self, value: object, wants: str) -> NoReturn:
+    def _refuse(self, value: object, wants: str, hint: str = "") -> NoReturn:
         raise InputValueError(
             f"{self.place} cannot be {shortened(value)}: it takes {wants}.",
             node_id=self.place.node_id,
@@ -257,7 +259,7 @@ class Field(FixedAttributes, ABC, Generic[T]):
             field=self.place.name,
             value=value,
             expected=wants,
-            hint="The input keeps its value.",
+            hint=hint,
         )
 
     def __repr__(self) -> str:
@@ -321,7 +323,7 @@ class EnumField(Field[str]):
             return cast("str", self.options[self.options.index(value)])
         by_label = {label: option for option, label in self.template.option_labels.items() if option in self.options}
         if not isinstance(value, str) or value not in by_label:
-            self._refuse(value, self._choices)
+            self._refuse(value, self._choices, did_you_mean(value, [*map(str, self.options), *by_label]).rstrip())
         return by_label[value]
 
     def _check_sendable(self, value: Any) -> None:
@@ -487,10 +489,17 @@ def _is_multiple(number: float, step: float) -> bool:
         return False
 
 
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """Return a question with the most similar name, "" if none is similar."""
+    folded = {one.casefold(): one for one in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1) if isinstance(name, str) else []
+    return f"Did you mean {folded[near[0]]!r}? " if near else ""
+
+
 def shortened(value: object) -> str:
     """Return the repr of a value for messages, in at most 80 characters."""
     try:
-        shown = repr(value)
+        shown = repr(str(value) if isinstance(value, PurePath) else value)
     except ValueError:
         # Python does not convert integers of more than 4,300 digits to text.
         return f"{type(value).__name__} with too many digits to show"

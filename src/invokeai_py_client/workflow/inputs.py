@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, SupportsIndex, TypeVar, overload
@@ -14,7 +13,7 @@ from invokeai_py_client.workflow.document import Node, WorkflowDefinition
 from invokeai_py_client.workflow.dynamic_inputs import input_template
 from invokeai_py_client.workflow.edge import Edge
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.fields import Field
+from invokeai_py_client.workflow.fields import Field, did_you_mean
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 T = TypeVar("T")
@@ -198,7 +197,7 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
             what,
             key=key,
             choices=choices,
-            near=_did_you_mean(key, (i.label for i in self)),
+            near=did_you_mean(key, (i.label for i in self)),
             places=tuple(self.nodes.places_of(key)[:5]) if isinstance(key, str) else (),
             hint=f"The inputs of the form: {', '.join(choices) or 'none'}. wf.nodes lists those of all nodes.",
         )
@@ -389,7 +388,7 @@ class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
     def _not_found(self, name: object, *, key: object = None) -> InputNotFoundError:
         """Return the error for a name that does not match a node."""
         choices = tuple(map(str, self))
-        near = _did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
+        near = did_you_mean(name, (text for node in self for text in (node.id, node.type, node.label) if text))
         return InputNotFoundError(
             f"No node matches {name!r}.",
             key=name if key is None else key,
@@ -413,7 +412,7 @@ def _no_such_field(nodes: Sequence[WorkflowNode], name: object, key: object) -> 
         f"The node {', '.join(map(str, nodes))} has no field {name!r}.",
         key=key,
         choices=choices,
-        near=_did_you_mean(name, choices),
+        near=did_you_mean(name, choices),
         hint=f"Its fields: {', '.join(choices) or 'none'}.",
     )
 
@@ -518,10 +517,3 @@ def _renamed(definition: WorkflowDefinition, node_id: str, name: str, fields: Wo
 
 def _same(label: str, key: str) -> bool:
     return label.casefold() == key.strip().casefold()
-
-
-def _did_you_mean(key: object, names: Iterable[str]) -> str:
-    """Return a question with the most similar name, "" if none is similar."""
-    folded = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(key.casefold(), folded, n=1) if isinstance(key, str) else []
-    return f"Did you mean {folded[near[0]]!r}? " if near else ""

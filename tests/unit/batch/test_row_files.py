@@ -309,5 +309,5 @@ def test_a_large_file_is_planned_quickly(rows: Rows) -> None:
     plan = rows.plan(text)
     assert sum(len(group) for group in plan.groups()) == 20_000
     assert plan.row(19_999).seed == 19_999
-    # A hundred thousand take five times as long, and may take 5 s.
-    assert time.process_time() - began < 1.0
+    # A hundred thousand shall take 5 s at most: a fifth of them, a fifth of that, and as much again for a slow machine.
+    assert time.process_time() - began < 2.0

@@ -277,7 +277,7 @@ def test_ctrl_c_does_not_wait_for_a_server_that_takes_nothing(
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         batch.wait(60, progress_callback=interrupt)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     server.capacity = 1000
     if trouble == "away":
         server.restart()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -162,6 +164,16 @@ def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("stream", ["> /dev/full", ">&-", ">&- 2>&- <&-"])
+def test_a_stdout_that_cannot_be_written_is_no_defect(stream: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m invokeai_py_client.cli fleet status --fleet none.toml {stream}"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert ("error: There is no file 'none.toml'." in done.stderr) == (stream == "> /dev/full")
 
 
 @pytest.mark.parametrize(("arguments", "group"), [([], "invokeai-client"), (["jobs"], "invokeai-client jobs")])

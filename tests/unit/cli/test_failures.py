@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 
 from invokeai_py_client import errors
+from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.cli.failures import CODES, EXIT_CODES, Failure, failure_of
 
 KINDS = [getattr(errors, name) for name in errors.__all__]
@@ -81,3 +83,21 @@ def test_a_status_that_is_no_error_is_not_a_detail() -> None:
     found = errors.NotFoundError("none", status=200, method="GET", url="")
     assert failure_of(found).details == {}
     assert failure_of(errors.ServerError("x", status=503, method="GET", url="")).details == {"http_status": 503}
+
+
+def test_a_folder_that_cannot_be_written_is_not_taken_for_one_in_use(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(errors.BatchFolderError) as caught:
+        BatchFolder(tmp_path / "file" / "out")
+    assert failure_of(caught.value).hint.startswith("Free disk space, make the folder writable, or give another one.")
+    kept = BatchFolder(tmp_path / "out")
+    with pytest.raises(errors.BatchFolderError) as caught:
+        BatchFolder(tmp_path / "out")
+    kept.release()
+    assert failure_of(caught.value).hint.startswith("Wait for a batch that uses it")
+
+
+def test_an_unknown_column_is_not_answered_with_python(tmp_path: Path) -> None:
+    error = errors.PlanError("'Stps'", problems=((None, "Stps", "no input"),), hint="wf.nodes lists them.")
+    assert failure_of(error).hint == "The command inputs lists the inputs of a workflow, with --all those of all nodes."
+    assert failure_of(errors.PlanError("no rows")).hint == ""

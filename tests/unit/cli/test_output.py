@@ -3,12 +3,13 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.output import Output, format_for, printable
+from invokeai_py_client.cli.output import Output, format_for, local_time, printable
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,44 @@ def test_a_table_in_a_pipe_has_neither_colours_nor_trailing_spaces_nor_cut_cells
     long = "x" * 300
     Output("human").table(("Name", "Note"), [("[red]a[/red]", long), ("b", None)])
     assert capsys.readouterr().out == f"Name          Note\n[red]a[/red]  {long}\nb             -\n"
+
+
+def test_in_a_narrow_terminal_words_stay_whole_as_long_as_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    def table(width: int) -> str:
+        monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+        monkeypatch.setenv("COLUMNS", str(width))
+        row = ("0123-4567-89ab-cdef", "one two three four", "2026-11-27 14:16:21")
+        Output("human", no_color=True).table(("Id", "Note", "Time"), [row])
+        return terminal.getvalue()
+
+    assert table(48).splitlines() == [
+        "Id                   Note        Time",
+        "0123-4567-89ab-cdef  one two     2026-11-27",
+        "                     three four  14:16:21",
+    ]
+    # Of the words, the longest are broken.
+    assert table(35).splitlines() == [
+        "Id                Note   Time",
+        "0123-4567-89ab-c  one    2026-11-27",
+        "def               two    14:16:21",
+        "                  three",
+        "                  four",
+    ]
+    narrow = table(15)
+    assert max(map(len, narrow.splitlines())) <= 15
+    assert sorted(narrow.replace(" ", "").replace("\n", "")) == sorted(table(99).replace(" ", "").replace("\n", ""))
+
+
+def test_times_of_the_server_are_shown_as_the_clock_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "XXX-3")
+    time.tzset()
+    try:
+        assert local_time("2026-11-27 22:16:21.115") == "2026-11-28 01:16:21"
+        assert local_time("2026-11-27T22:16:21+01:00") == "2026-11-28 00:16:21"
+        assert [local_time(text) for text in (None, "soon")] == [None, "soon"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_data_cannot_move_the_cursor() -> None:

@@ -13,6 +13,8 @@ from tests.documents import BLANK
 from tests.support.batch_server import BatchServer
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
+from invokeai_py_client.batch import recovery
+from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Ended, Prepare, Ready, RunRow, Unprepared
 from invokeai_py_client.live.priority import Priority
@@ -32,6 +34,12 @@ def prepare(server: BatchServer, tmp_path: Path) -> Prepare:
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(BLANK))
         text = wf.plan({"Width": [64, 128, 192]}).save(tmp_path / "plan.json").read_bytes()
     return Prepare("batch", text, str(tmp_path), "default", Priority.NORMAL, "none", [(0, 0)])
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long for what may be on its way."""
+    monkeypatch.setattr(recovery, "_grace", lambda count: 0.3)
 
 
 @asynccontextmanager
@@ -85,3 +93,27 @@ async def test_a_call_that_is_carried_out_again_after_a_restart_of_the_agent(
         await agent.answer(prepare)
         await agent.answer(run_row(2))
     assert len(server.items) == 2
+
+
+async def test_a_row_that_the_server_stores_after_its_sender_has_crashed(server: BatchServer, prepare: Prepare) -> None:
+    arrived, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    async def take_long() -> None:
+        server.before_storing = None
+        loop.call_soon_threadsafe(arrived.set)
+        for _ in range(1000):
+            if server.requests["batch_status"]:
+                break
+            await asyncio.sleep(0.01)
+
+    server.before_storing = take_long
+    async with agent_of(server) as agent:
+        await agent.answer(prepare)
+        sending = asyncio.create_task(agent.answer(run_row(1)))
+        await arrived.wait()
+    with pytest.raises(ClientClosedError):
+        await sending
+    async with agent_of(server) as agent:
+        await agent.answer(dataclasses.replace(prepare, sent=1))
+        assert isinstance(await agent.answer(run_row(1)), Ended)
+    assert len(server.items) == 1

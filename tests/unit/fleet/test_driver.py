@@ -75,6 +75,20 @@ def test_many_servers_end_together_and_cost_little_time() -> None:
     assert cpu / 4_000 < 0.003
 
 
+@in_virtual_time
+async def test_the_number_of_slots_is_learned_from_what_runs_at_once() -> None:
+    simulation = Simulation(["m"] * 400)
+    fewer = simulation.add_server("fewer", 3.0, slots=2, told=8)
+    more = simulation.add_server("more", 3.0, slots=4, told=1)
+    batch = await simulation.begin()
+    await simulation.until(2)
+    assert [len(server.waiting) + len(server.running) for server in (fewer, more)] == [16, 2]
+    await simulation.until(100)
+    assert [len(server.waiting) + len(server.running) for server in (fewer, more)] == [4, 8]
+    await batch.wait()
+    assert batch.counts["completed"] == 400
+
+
 # Servers that cannot run everything
 
 

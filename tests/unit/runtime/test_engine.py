@@ -112,7 +112,7 @@ async def test_a_call_that_is_cancelled_before_it_begins_never_runs(engine: Engi
     began = time.monotonic()
     with pytest.raises(asyncio.CancelledError):
         await calling
-    assert time.monotonic() - began < 1, "it is told at once that its work ends"
+    assert time.monotonic() - began < 5, "it is told at once that its work ends"
     await occupying
     assert await engine.call(thread_name()) == "test engine"
     assert begun == []
@@ -491,7 +491,7 @@ async def test_a_loop_that_is_blocked_holds_up_no_close(engine: Engine, monkeypa
     began = time.monotonic()
     await engine.aclose()
     await asyncio.to_thread(engine.close)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
     release.set()
     with contextlib.suppress(ClientClosedError):
         await blocked

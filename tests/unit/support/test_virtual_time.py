@@ -18,7 +18,7 @@ async def test_sleeping_takes_no_real_time() -> None:
     await asyncio.sleep(WEEK)
     assert now() - began == pytest.approx(WEEK)
     assert time.monotonic() - monotonic == pytest.approx(WEEK)
-    assert time.perf_counter() - real < 1.0
+    assert time.perf_counter() - real < 30
 
 
 @in_virtual_time

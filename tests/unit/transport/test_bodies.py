@@ -19,7 +19,6 @@ from tests.support.serving import serving
 
 from invokeai_py_client.errors import AnswerTooLargeError
 from invokeai_py_client.transport.bodies import (
-    Downloaded,
     FileError,
     OpenFile,
     Sink,
@@ -37,31 +36,33 @@ BODY = os.urandom(20_000) * 30
 
 def test_a_sink_makes_its_file_with_the_first_piece_and_counts(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    with contextlib.ExitStack() as opened:
-        sink = Sink(path, opened)
-        assert sink.got == Downloaded(0, 0)
+    with Sink(path) as sink:
+        assert (sink.size, sink.crc32) == (0, 0)
         assert os.listdir(tmp_path) == []
         sink.write(b"one ")
-        assert sink.got == Downloaded(4, zlib.crc32(b"one "))
+        assert (sink.size, sink.crc32) == (4, zlib.crc32(b"one "))
         assert not path.exists(), "it is not whole yet"
         sink.write(b"two")
     assert path.read_bytes() == b"one two"
-    assert sink.got == Downloaded(7, zlib.crc32(b"one two"))
+    assert (sink.size, sink.crc32) == (7, zlib.crc32(b"one two"))
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_sink_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
-    opened = contextlib.ExitStack()
-    Sink(tmp_path / "file", opened).write(b"half")
-    error = LookupError()
-    assert opened.__exit__(LookupError, error, None) is False
+    def give_up() -> None:
+        with Sink(tmp_path / "file") as sink:
+            sink.write(b"half")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        give_up()
     assert os.listdir(tmp_path) == []
 
 
 def test_a_file_that_cannot_be_written_is_an_error_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file where a folder is needed")
-    with contextlib.ExitStack() as opened, pytest.raises(FileError) as caught:
-        Sink(tmp_path / "folder" / "file", opened).write(b"x")
+    with pytest.raises(FileError) as caught, Sink(tmp_path / "folder" / "file") as sink:
+        sink.write(b"x")
     assert isinstance(caught.value.error, OSError)
     assert caught.value.error.errno in {errno.ENOTDIR, errno.EEXIST}
     assert caught.value.__cause__ is caught.value.error
@@ -225,8 +226,7 @@ async def test_a_body_up_to_the_limit_is_read_whole(kind: str, tmp_path: Path) -
     for limit in (600_000, 900_000):
         async with response_with(BODY, kind=kind) as response:
             assert await read_body(response, "/x", limit) == BODY
-        with contextlib.ExitStack() as opened:
-            sink = Sink(tmp_path / "file", opened)
+        with Sink(tmp_path / "file") as sink:
             async with response_with(BODY, kind=kind) as response:
                 await stream_body(response, "/x", sink, limit)
         assert (tmp_path / "file").read_bytes() == BODY
@@ -241,13 +241,12 @@ async def test_a_body_above_the_limit_is_not_read_and_its_connection_closed(
     kind: str, setting: str | None, hint: str, tmp_path: Path
 ) -> None:
     async with response_with(BODY, kind=kind) as response:
-        with contextlib.ExitStack() as opened:
-            if setting == "stream":
-                reading: Awaitable[object] = stream_body(response, "/shown", Sink(tmp_path / "file", opened), 599_999)
-            else:
-                reading = read_body(response, "/shown", 599_999, setting)
-            with pytest.raises(AnswerTooLargeError) as caught:
-                await reading
+        if setting == "stream":
+            reading: Awaitable[object] = stream_body(response, "/shown", Sink(tmp_path / "file"), 599_999)
+        else:
+            reading = read_body(response, "/shown", 599_999, setting)
+        with pytest.raises(AnswerTooLargeError) as caught:
+            await reading
         assert response.closed
         assert response.connection is None
     error = caught.value
@@ -274,9 +273,9 @@ async def test_nothing_beyond_the_limit_is_written(tmp_path: Path) -> None:
     class Counting(Sink):
         def write(self, piece: bytes) -> None:
             super().write(piece)
-            written.append(self.got.size)
+            written.append(self.size)
 
     async with response_with(os.urandom(300_000), kind="chunked") as response:
-        with pytest.raises(AnswerTooLargeError), contextlib.ExitStack() as opened:
-            await asyncio.wait_for(stream_body(response, "/x", Counting(tmp_path / "file", opened), 100_000), 10)
+        with pytest.raises(AnswerTooLargeError), Counting(tmp_path / "file") as sink:
+            await asyncio.wait_for(stream_body(response, "/x", sink, 100_000), 10)
     assert all(size <= 100_000 for size in written)

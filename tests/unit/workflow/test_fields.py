@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import fractions
 import io
+import re
 import types
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,22 @@ def test_messages_name_the_label_that_the_web_ui_shows(templates: NodeTemplates)
     one = field_for(FieldPlace("id", "noise", "Start", "width", "Width"), templates["noise"].inputs["width"], 64)
     with pytest.raises(InputValueError, match=r"'Width' \(noise\.width of node id 'Start'\) cannot be 65"):
         one.value = 65
+
+
+def test_a_misspelt_choice_is_told_with_the_nearest_one(templates: NodeTemplates) -> None:
+    one = field(templates, "denoise_latents", "scheduler")
+    with pytest.raises(InputValueError) as caught:
+        one.value = "Eulr"
+    assert caught.value.hint == "Did you mean 'euler'?"
+    with pytest.raises(InputValueError) as caught:
+        one.value = 7
+    assert caught.value.hint == ""
+
+
+def test_a_path_is_told_as_a_person_writes_it(templates: NodeTemplates, tmp_path: Path) -> None:
+    (path := tmp_path / "notes.txt").write_text("not an image")
+    with pytest.raises(InputValueError, match=rf"cannot be '{re.escape(str(path))}'"):
+        field(templates, "img_blur", "image").value = path
 
 
 def test_the_label_that_the_web_ui_shows_stands_for_its_option(templates: NodeTemplates) -> None:
