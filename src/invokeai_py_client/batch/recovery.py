@@ -85,7 +85,7 @@ async def find_late(tracker: RunTracker, queue_id: str, batch_id: str) -> Tracke
     Raises:
         InvokeAIError: a request failed.
     """
-    await asyncio.sleep(_grace(1))
+    await asyncio.sleep(TIMES.storing(1))
     return await tracker.attacher.attach_if_there(queue_id, batch_id)
 
 
