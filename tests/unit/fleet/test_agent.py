@@ -17,6 +17,7 @@ from invokeai_py_client.batch import recovery
 from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.fleet.agent import ServerAgent
 from invokeai_py_client.fleet.calls import Ended, Prepare, Ready, RunRow, Unprepared
+from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
@@ -39,7 +40,7 @@ def prepare(server: BatchServer, tmp_path: Path) -> Prepare:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long for what may be on its way."""
-    monkeypatch.setattr(recovery, "_grace", lambda count: 0.3)
+    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=0.3, grace_per_item=0))
 
 
 @asynccontextmanager
