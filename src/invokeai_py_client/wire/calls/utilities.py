@@ -11,9 +11,9 @@ def dynamic_prompts(
 ) -> Call[records.app.DynamicPromptsResult]:
     """`POST /api/v1/utilities/dynamicprompts`: if the template cannot be parsed, `error` says why."""
     return Call(
-        method="POST",
-        path=api_path("utilities", "dynamicprompts"),
+        "POST",
+        api_path("utilities", "dynamicprompts"),
+        lambda response: records.app.DynamicPromptsResult.model_validate(response.json()),
         body={"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed},
-        parse=lambda response: records.app.DynamicPromptsResult.model_validate(response.json()),
         idempotent=True,
     )
