@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, api_path
+from invokeai_py_client.wire.reading import record
 
 
 def dynamic_prompts(
@@ -13,7 +14,7 @@ def dynamic_prompts(
     return Call(
         "POST",
         api_path("utilities", "dynamicprompts"),
-        lambda response: records.app.DynamicPromptsResult.model_validate(response.json()),
+        record(records.app.DynamicPromptsResult),
         body={"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed},
         idempotent=True,
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Part, api_path, get
-from invokeai_py_client.wire.reading import nothing, record
+from invokeai_py_client.wire.reading import content as the_bytes
+from invokeai_py_client.wire.reading import nothing, record, texts
 
 
 def get_workflow(workflow_id: str) -> Call[records.workflows.WorkflowRecord]:
@@ -74,12 +75,12 @@ def set_public(workflow_id: str, is_public: bool) -> Call[None]:
 
 def list_tags() -> Call[list[str]]:
     """`GET /api/v1/workflows/tags`: all tags of the library. Servers from 6.12."""
-    return get(api_path("workflows", "tags"), lambda response: [str(tag) for tag in response.json()])
+    return get(api_path("workflows", "tags"), texts)
 
 
 def get_thumbnail(workflow_id: str) -> Call[bytes]:
     """`GET /api/v1/workflows/i/{workflow_id}/thumbnail`: the image file."""
-    return get(api_path("workflows", "i", workflow_id, "thumbnail"), lambda response: response.content)
+    return get(api_path("workflows", "i", workflow_id, "thumbnail"), the_bytes)
 
 
 def set_thumbnail(workflow_id: str, content: bytes | Path, *, content_type: str) -> Call[None]:
