@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import fractions
 import io
-import re
 import types
 from pathlib import Path
 from typing import Any
@@ -324,9 +323,13 @@ def test_a_misspelt_choice_is_told_with_the_nearest_one(templates: NodeTemplates
     assert caught.value.hint == ""
 
 
-def test_a_path_is_told_as_a_person_writes_it(templates: NodeTemplates, tmp_path: Path) -> None:
-    (path := tmp_path / "notes.txt").write_text("not an image")
-    with pytest.raises(InputValueError, match=rf"cannot be '{re.escape(str(path))}'"):
+def test_a_path_is_told_as_a_person_writes_it(
+    templates: NodeTemplates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A long path would be shortened.
+    monkeypatch.chdir(tmp_path)
+    (path := Path("notes.txt")).write_text("not an image")
+    with pytest.raises(InputValueError, match=r"cannot be 'notes\.txt'"):
         field(templates, "img_blur", "image").value = path
 
 
