@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.async_client import AsyncClient
     from invokeai_py_client.batch.async_plan import AsyncPlan
     from invokeai_py_client.batch.batch_options import WhichImages
-    from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
+    from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchProgress, CompletedRows
+    from invokeai_py_client.batch.failures import BatchFailures
     from invokeai_py_client.batch.manifest import BatchRow, RowFile
     from invokeai_py_client.batch.plan_options import Combine, Expand, OnBadRow, Seeds
     from invokeai_py_client.batch.rows import CellProblem, PlannedRow
@@ -424,7 +425,7 @@ _HOMES = {
     "AuthStatus": "wire.records.users",
     "Axis": "report.axes",
     "BatchEnqueued": "wire.events",
-    "BatchFailures": "batch.batch_run",
+    "BatchFailures": "batch.failures",
     "BatchProgress": "batch.batch_run",
     "BatchRow": "batch.manifest",
     "BatchRun": "blocking.generated.batch_run",

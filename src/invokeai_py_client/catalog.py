@@ -140,7 +140,7 @@ class Catalog:
             one = _ONE_IMAGE.fullmatch(rest)
             self.forget("image", unquote(one[1]) if one else None)
 
-    async def answer(self, reference: Reference) -> dict[str, str]:
+    async def resolve(self, reference: Reference) -> dict[str, str]:
         """Resolve a reference to its form in a graph. A local image is uploaded, once for equal content.
 
         Raises:

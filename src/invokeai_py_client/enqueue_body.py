@@ -34,7 +34,7 @@ from invokeai_py_client.workflow.references import (
     Reference,
     Unresolved,
     references_in,
-    with_answers,
+    with_resolved,
 )
 from invokeai_py_client.workflow.templates import NodeTemplates
 
@@ -141,11 +141,11 @@ class Composer:
         """
         await self._worked_out(lambda: self._fields.edges)
         if check:
-            batches, made, answers, problems = await self._checked()
+            batches, generated, resolved, problems = await self._checked()
         else:
             batches = await self._worked_out(batch_nodes, self._definition, self._fields, self._fields.edges)
-            made = await self._made(batches)
-            answers, problems = await self._answers()
+            generated = await self._generated(batches)
+            resolved, problems = await self._resolved()
         check_ready(problems, definition=self._definition, templates=self._templates)
         default_board = await self._default_board()
         edges = self._fields.edges
@@ -160,10 +160,10 @@ class Composer:
             "runs": runs,
             "origin": "workflows",
             "destination": "gallery",
-            "data": batch_data(batches, edges, made),
+            "data": batch_data(batches, edges, generated),
         }
-        await self._upload(batch, answers)
-        return {"prepend": False, "batch": with_answers(batch, answers) if answers else batch}
+        await self._upload(batch, resolved)
+        return {"prepend": False, "batch": with_resolved(batch, resolved) if resolved else batch}
 
     async def problems(self) -> list[InputProblem]:
         """Find all problems that can be known before the workflow runs. Does not upload images."""
@@ -178,15 +178,15 @@ class Composer:
         edges = self._fields.edges
         batches, errors = await self._worked_out(read_batches, self._definition, self._fields, edges)
         problems += [unreadable_batch(node, error) for node, error in errors]
-        made = await self._made(batches)
-        problems += await self._worked_out(batch_problems, batches, self._fields, made)
-        answers, unresolved = await self._answers()
+        generated = await self._generated(batches)
+        problems += await self._worked_out(batch_problems, batches, self._fields, generated)
+        resolved, unresolved = await self._resolved()
         problems += unresolved
         named = [*named_resources(self._definition, self._templates, self._fields, edges)]
         for thing in await self._catalog.missing(named):
             problems.append(InputProblem(thing.place, f"the server does not have {thing}"))
         problems += await self._call_problems()
-        return batches, made, answers, [*map(self._explained, problems)]
+        return batches, generated, resolved, [*map(self._explained, problems)]
 
     async def _call_problems(self) -> list[InputProblem]:
         """Return the problems of calls of saved workflows. Sends requests if there are such calls."""
@@ -196,13 +196,15 @@ class Composer:
         edges = self._fields.edges
         return call_problems(self._original, self._definition, self._templates, self._fields, edges, called)
 
-    async def _made(self, batches: Sequence[BatchNode]) -> dict[str, list[Any]]:
+    async def _generated(self, batches: Sequence[BatchNode]) -> dict[str, list[Any]]:
         """Return the items that only the server can generate, by the id of the batch node."""
-        return {batch.node.id: await self._ask(batch.items) for batch in batches if not isinstance(batch.items, list)}
+        return {
+            batch.node.id: await self._generate(batch.items) for batch in batches if not isinstance(batch.items, list)
+        }
 
-    async def _answers(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:
+    async def _resolved(self) -> tuple[dict[Reference, dict[str, str]], list[InputProblem]]:
         """Resolve the references in the values; those that cannot be resolved are problems. Does not upload images."""
-        answers: dict[Reference, dict[str, str]] = {}
+        resolved: dict[Reference, dict[str, str]] = {}
         problems = []
         for field in self._fields.made():
             for reference in references_in(field.raw):
@@ -210,13 +212,13 @@ class Composer:
                     if isinstance(reference, LocalImage):
                         await self._catalog.check_image(reference)
                     else:
-                        answers[reference] = await self._catalog.answer(reference)
+                        resolved[reference] = await self._catalog.resolve(reference)
                 except Unresolved as error:
                     problems.append(InputProblem(field.place, f"{reference}: {error}"))
-        return answers, problems
+        return resolved, problems
 
-    async def _upload(self, batch: dict[str, Any], answers: dict[Reference, dict[str, str]]) -> None:
-        """Upload the local images in a batch, and add their names to `answers`.
+    async def _upload(self, batch: dict[str, Any], resolved: dict[Reference, dict[str, str]]) -> None:
+        """Upload the local images in a batch, and add their names to `resolved`.
 
         Raises:
             InputsNotReadyError: a file can no longer be read.
@@ -225,7 +227,7 @@ class Composer:
         for reference in {*references_in(batch)}:
             if isinstance(reference, LocalImage):
                 try:
-                    answers[reference] = await self._catalog.answer(reference)
+                    resolved[reference] = await self._catalog.resolve(reference)
                 except Unresolved as error:
                     places = [one.place for one in self._fields.made() if reference in references_in(one.raw)]
                     problems = [InputProblem(place, f"{reference}: {error}") for place in places]
@@ -236,7 +238,7 @@ class Composer:
         if board is None:
             return None
         try:
-            return (await self._catalog.answer(BoardReference(board)))["board_id"]
+            return (await self._catalog.resolve(BoardReference(board)))["board_id"]
         except Unresolved as error:
             raise SettingsError(
                 f"The client's default board cannot be used: {error}.",
@@ -244,7 +246,7 @@ class Composer:
                 hint="Pass the name or id of a board on this server, or none.",
             ) from error
 
-    async def _ask(self, generator: ServerGenerator) -> list[Any]:
+    async def _generate(self, generator: ServerGenerator) -> list[Any]:
         """Have the server generate items. If it cannot, return an empty list, as the web UI does."""
         if isinstance(generator, BoardImages):
             call = calls.boards.list_image_names(

@@ -214,12 +214,8 @@ IMAGE = FileKind(image_type, "an image in a known format", "Pass a PNG, JPEG, We
 VIDEO = FileKind(video_type, "an MP4 video", "The server only accepts MP4 files.")
 
 
-def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
-    """Return the MIME type of an image file.
-
-    Args:
-        image: the path or the content of the file.
-        name: the name of the file in errors.
+def image_type_of(image: bytes | Path) -> str:
+    """Return the MIME type of an image file, given its path or its content.
 
     Raises:
         NotAnImageError: the image does not have a known format.
@@ -227,8 +223,8 @@ def image_type_of(image: bytes | Path, *, name: str | None = None) -> str:
     """
     if isinstance(image, Path):
         with image.open("rb") as file:
-            return IMAGE.checked(file.read(16), name or str(image))
-    return IMAGE.checked(image[:16], name or "The content")
+            return IMAGE.checked(file.read(16), str(image))
+    return IMAGE.checked(image[:16], "The content")
 
 
 class PartFile:

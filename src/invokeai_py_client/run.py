@@ -251,9 +251,9 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         pauses: tuple[float, ...],
     ) -> QueueItem:
         async def tell() -> None:
-            answer = callback(self.item)
-            if inspect.isawaitable(answer):
-                await answer
+            returned = callback(self.item)
+            if inspect.isawaitable(returned):
+                await returned
 
         attempt = 0
         limit = asyncio.timeout_at(None if timeout is None else asyncio.get_running_loop().time() + timeout)

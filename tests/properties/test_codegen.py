@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.documents import container, form, node, shown
 from tests.support.forms import FormOf, loaded
+from tests.support.openapi import node_templates
 
 from invokeai_py_client.codegen.module import generate_module
-from invokeai_py_client.workflow.templates import NodeTemplates
 
-DATA = Path(__file__).parents[1] / "data"
-TEMPLATES = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
+TEMPLATES = node_templates()
 
 HOSTILE = '"""\nimport os\nos.system("x")\n"""'
 

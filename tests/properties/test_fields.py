@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.openapi import node_templates
 
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.workflow.field_factory import field_for
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.references import references_in
-from invokeai_py_client.workflow.templates import NodeTemplates
 
-DATA = Path(__file__).parents[1] / "data"
-TEMPLATES = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
+TEMPLATES = node_templates()
 PLACES = [(node, name) for node in TEMPLATES for name in TEMPLATES[node].inputs]
 
 MODEL = {"key": "k", "hash": "h", "name": "n", "base": "sd-1", "type": "lora"}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import itertools
-import json
 import math
 import tempfile
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.openapi import node_templates
 from tests.support.plans import SERVER, cells, planned
 
 from invokeai_py_client.batch.plan_data import PlanData
@@ -19,10 +18,8 @@ from invokeai_py_client.batch.plan_file import read_plan, save_plan
 from invokeai_py_client.batch.planner import Planner
 from invokeai_py_client.batch.sources import replace
 from invokeai_py_client.workflow.field_values import WorkflowFields
-from invokeai_py_client.workflow.templates import NodeTemplates
 
-DATA = Path(__file__).parents[1] / "data"
-TEMPLATES = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
+TEMPLATES = node_templates()
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 numbers = st.integers(-(2**31), 2**31 - 1)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import gzip
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.gui_parity import GIVEN
+from tests.support.openapi import node_templates
 
 from invokeai_py_client.errors import InputValueError, InvokeAIError
 from invokeai_py_client.workflow.acyclic_order import has_loop
@@ -29,13 +28,11 @@ from invokeai_py_client.workflow.named_resources import named_resources
 from invokeai_py_client.workflow.old_formats import FORMAT_1_TYPES, FORMAT_2_TYPES, read_format_2
 from invokeai_py_client.workflow.outputs import boards_sent, map_outputs
 from invokeai_py_client.workflow.readiness import batch_problems, check_ready, input_problems
-from invokeai_py_client.workflow.references import Reference, references_in, with_answers
+from invokeai_py_client.workflow.references import Reference, references_in, with_resolved
 from invokeai_py_client.workflow.saved_values import GENERATORS, saved_value
-from invokeai_py_client.workflow.templates import NodeTemplates
 from invokeai_py_client.workflow.type_compatibility import can_feed
 
-DATA = Path(__file__).parents[1] / "data"
-TEMPLATES = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
+TEMPLATES = node_templates()
 WORKFLOWS = [case["workflow"] for case in GIVEN]
 
 HUGE = "a number that only the text of a JSON file can hold"
@@ -148,7 +145,7 @@ def use(definition: WorkflowDefinition, assign: Callable[[WorkflowInput], None] 
     data = batch_data(batches, edges, answers)
     body = [built.graph, data, with_values(definition, fields)]
     stand_ins: dict[Reference, dict[str, str]] = {reference: {"stands": "in"} for reference in references_in(body)}
-    json.dumps(with_answers(body, stand_ins), allow_nan=False)
+    json.dumps(with_resolved(body, stand_ins), allow_nan=False)
     problems += batch_problems(batches, fields, answers)
     nodes = built.graph["nodes"]
     for wire in built.graph["edges"]:

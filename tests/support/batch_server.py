@@ -15,21 +15,15 @@ Example:
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import math
-import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
-
-T = TypeVar("T")
-
-OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
+from tests.support.serving import ServerThread, openapi, version
 
 _UNFINISHED = {"pending", "in_progress"}
 
@@ -48,7 +42,7 @@ class Item:
     queue_id: str = "default"
 
 
-class BatchServer:
+class BatchServer(ServerThread):
     """A queue, and what runs it.
 
     Args:
@@ -56,6 +50,7 @@ class BatchServer:
     """
 
     def __init__(self, *, is_lean: bool = False) -> None:
+        super().__init__()
         self.items: dict[int, Item] = {}
         self.requests: Counter[str] = Counter()
         """How often each route was asked for."""
@@ -76,27 +71,10 @@ class BatchServer:
         self._graphs: dict[str, Any] = {}
         self._pending: list[int] = []
         self._sockets: set[web.WebSocketResponse] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="batch server", daemon=True)
         self._port = 0
         self.url = ""
 
     # From the thread of a test
-
-    def __enter__(self) -> BatchServer:
-        self._thread.start()
-        self.do(self.start())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.do(self.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run something on the server's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     def kill(self) -> None:
         """Stop answering at once."""
@@ -143,8 +121,8 @@ class BatchServer:
         """Serve from now on."""
         app = web.Application(client_max_size=2**30, middlewares=[self._count])
         app.router.add_get("/ws/socket.io/", self._connect)
-        app.router.add_get("/api/v1/app/version", self._version)
-        app.router.add_get("/openapi.json", self._openapi)
+        app.router.add_get("/api/v1/app/version", version)
+        app.router.add_get("/openapi.json", openapi)
         app.router.add_get("/counts", self._counts)
         app.router.add_get("/api/v1/images/i/{name}/full", self._image)
         app.router.add_get("/api/v1/images/i/{name}/thumbnail", self._image)
@@ -341,12 +319,6 @@ class BatchServer:
         return web.json_response(
             {"requests": self.requests, "items": len(self.items), "most_unfinished": self.most_unfinished}
         )
-
-    async def _version(self, _: web.Request) -> web.Response:
-        return web.json_response({"version": "6.14.2"})
-
-    async def _openapi(self, _: web.Request) -> web.Response:
-        return web.Response(body=OPENAPI, content_type="application/json")
 
 
 def image_content(name: str) -> bytes:

@@ -6,24 +6,18 @@ It speaks just enough of the real one's language to be submitted to and asked.
 from __future__ import annotations
 
 import asyncio
-import gzip
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import socketio
 from aiohttp import web
 from tests.documents import node
-
-T = TypeVar("T")
-
-OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
+from tests.support.serving import ServerThread, openapi, version
 
 Message = tuple[str, dict[str, Any]]
 
 
-class ScriptedServer:
+class ScriptedServer(ServerThread):
     """`play` is called with each item that is enqueued, on the server's loop, and plays its events.
 
     `routes` are more routes than the queue's.
@@ -35,10 +29,9 @@ class ScriptedServer:
         *,
         routes: Iterable[web.RouteDef] = (),
     ) -> None:
+        super().__init__()
         self._play = play
         self._routes = [*routes]
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="scripted server", daemon=True)
         self._socket = socketio.AsyncServer(async_mode="aiohttp", cors_allowed_origins="*")
         self._tasks: set[asyncio.Task[None]] = set()
         self.items: dict[int, dict[str, Any]] = {}
@@ -49,17 +42,6 @@ class ScriptedServer:
         self.before_response: Callable[[], Awaitable[object]] | None = None
         """Awaited when a batch was stored, before the response to it is sent."""
 
-    def __enter__(self) -> ScriptedServer:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(20)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
     async def emit(self, name: str, payload: dict[str, Any]) -> None:
         """Push one event to all who listen to the queue."""
         await self._socket.emit(name, payload, room="default")
@@ -68,10 +50,6 @@ class ScriptedServer:
         """Push events one after another."""
         for name, payload in messages:
             await self.emit(name, payload)
-
-    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run something on the server's loop, from another thread."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     def finish(self, item_id: int, status: str = "completed") -> None:
         """What REST says of an item from now on."""
@@ -90,7 +68,7 @@ class ScriptedServer:
         """From now on nothing is processed any more, and whatever must read this item is answered with 500."""
         self._unreadable = item_id
 
-    async def _end(self) -> None:
+    async def stop(self) -> None:
         await self._socket.shutdown()
         await self._runner.cleanup()
         others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -98,12 +76,12 @@ class ScriptedServer:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
         app = web.Application(client_max_size=2**30)
         self._socket.attach(app, socketio_path="/ws/socket.io")
         self._socket.on("subscribe_queue", self._subscribe)
-        app.router.add_get("/api/v1/app/version", _version)
-        app.router.add_get("/openapi.json", _openapi)
+        app.router.add_get("/api/v1/app/version", version)
+        app.router.add_get("/openapi.json", openapi)
         queue = "/api/v1/queue/default"
         app.router.add_post(f"{queue}/enqueue_batch", self._enqueue)
         app.router.add_put(f"{queue}/cancel_by_batch_ids", self._cancel)
@@ -203,14 +181,6 @@ class ScriptedServer:
 
 async def _json(content: Any) -> web.Response:
     return web.json_response(content)
-
-
-async def _version(_: web.Request) -> web.Response:
-    return web.json_response({"version": "6.14.2"})
-
-
-async def _openapi(_: web.Request) -> web.Response:
-    return web.Response(body=OPENAPI, content_type="application/json")
 
 
 def item_event(item_id: int, batch_id: str, **more: Any) -> dict[str, Any]:

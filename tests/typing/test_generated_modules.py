@@ -6,8 +6,6 @@ They are also laid out as ruff wants them.
 from __future__ import annotations
 
 import contextlib
-import gzip
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,13 +16,12 @@ import pytest
 from tests.documents import container, form, node, shown
 from tests.gui_parity import CASES
 from tests.support.forms import FormOf, loaded
+from tests.support.openapi import node_templates
 from tests.support.type_checkers import Checker, mypy_errors, pyright_errors
 
 from invokeai_py_client import generate_module
 from invokeai_py_client.errors import WorkflowError
 from invokeai_py_client.workflow.templates import NodeTemplates
-
-DATA = Path(__file__).parents[1] / "data"
 
 MODEL = {"key": "k", "hash": "h", "name": "dreamshaper", "base": "sd-1", "type": "main"}
 
@@ -33,7 +30,7 @@ HOSTILE = ["keys", "Items", "copy", "get", "str", "int", "object", "self", "clas
 
 @pytest.fixture(scope="module")
 def templates() -> NodeTemplates:
-    return NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
+    return node_templates()
 
 
 def tiger() -> dict[str, Any]:

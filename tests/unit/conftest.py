@@ -1,25 +1,21 @@
 from __future__ import annotations
 
 import gc
-import gzip
-import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.support.openapi import node_templates
 
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.transport import backoff
 from invokeai_py_client.workflow.templates import NodeTemplates
 
-OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
-
 
 @pytest.fixture(scope="session")
 def templates() -> NodeTemplates:
     """The node templates of a real 6.14.2 server."""
-    return NodeTemplates.from_openapi(json.loads(gzip.decompress(OPENAPI.read_bytes())))
+    return node_templates()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ async def test_a_board_of_many_submissions_is_looked_up_once(engine: Engine) -> 
 
     async def run() -> None:
         catalog = Catalog(http, engine)
-        found = await asyncio.gather(*(catalog.answer(BoardReference("tigers")) for _ in range(200)))
+        found = await asyncio.gather(*(catalog.resolve(BoardReference("tigers")) for _ in range(200)))
         assert found == [{"board_id": "b1"}] * 200
 
     await engine.call(run())
@@ -106,13 +106,13 @@ async def test_another_user_gets_boards_and_uploads_of_their_own(engine: Engine,
 
     async def run() -> None:
         catalog = Catalog(http, engine)
-        assert await catalog.answer(BoardReference("tigers")) == {"board_id": "of ann"}
-        assert await catalog.answer(PNG) == {"image_name": "ann.png"}
+        assert await catalog.resolve(BoardReference("tigers")) == {"board_id": "of ann"}
+        assert await catalog.resolve(PNG) == {"image_name": "ann.png"}
         http.user = "bob"
-        assert await catalog.answer(BoardReference("tigers")) == {"board_id": "of ann"}, "what was seen is fresh"
+        assert await catalog.resolve(BoardReference("tigers")) == {"board_id": "of ann"}, "what was seen is fresh"
         catalog.forget_changed(change, None)
-        assert await catalog.answer(BoardReference("tigers")) == {"board_id": "of bob"}
-        assert await catalog.answer(PNG) == {"image_name": "bob.png"}
+        assert await catalog.resolve(BoardReference("tigers")) == {"board_id": "of bob"}
+        assert await catalog.resolve(PNG) == {"image_name": "bob.png"}
 
     await engine.call(run())
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from tests.documents import node
+from tests.support.openapi import OPENAPI
 from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 
-OPENAPI = gzip.decompress((Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz").read_bytes())
 MODEL = {"key": "k", "hash": "h", "name": "Tiny", "base": "sd-1", "type": "main"}
 IMAGE = {
     "image_name": "a.png",

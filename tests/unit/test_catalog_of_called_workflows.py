@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.called_workflows import blur_callee, caller, returning, workflow
 from tests.documents import edge, node
+from tests.support import openapi
+from tests.support.openapi import node_templates
 
 from invokeai_py_client import WorkflowDefinition, errors
 from invokeai_py_client.catalog import Catalog
@@ -22,8 +21,7 @@ from invokeai_py_client.wire.records.workflows import WorkflowRecord
 from invokeai_py_client.workflow.called_workflows import CalledWorkflows
 from invokeai_py_client.workflow.templates import NodeTemplates
 
-OPENAPI = Path(__file__).parents[1] / "data" / "openapi-6.14.2.json.gz"
-TEMPLATES = NodeTemplates.from_openapi(json.loads(gzip.decompress(OPENAPI.read_bytes())))
+TEMPLATES = node_templates()
 
 
 def calling(workflow_id: str) -> dict[str, Any]:
@@ -118,7 +116,7 @@ def test_nothing_is_asked_without_a_call(engine: Engine) -> None:
 
 
 def test_nothing_is_asked_of_a_server_without_calls(engine: Engine) -> None:
-    document = json.loads(gzip.decompress(OPENAPI.read_bytes()))
+    document = openapi.document()
     del document["components"]["schemas"]["CallSavedWorkflowInvocation"]
     library = Library({})
     templates = NodeTemplates.from_openapi(document)

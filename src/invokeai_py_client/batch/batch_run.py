@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import csv
 import inspect
-import json
 import os
-import re
 import time
 import webbrowser
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+from invokeai_py_client.batch.csv_file import write_csv
+from invokeai_py_client.batch.failures import BatchFailures, by_reason
 from invokeai_py_client.batch.manifest import BatchRow, line_of
 from invokeai_py_client.batch.runner import Runner
 from invokeai_py_client.errors import InvokeAIError, RunTimeout, SettingsError
-from invokeai_py_client.files import path_of, whole_file
+from invokeai_py_client.files import path_of
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.image import AsyncImage, thumbnails_of
 from invokeai_py_client.report.axes import captions_of
@@ -41,14 +40,6 @@ _MOST_FAILURES = 200
 _STOPPED = "No longer updated. The rows in the queue continue to run; batch.resume() sends the others."
 _LEFT = "No longer updated. The batch continues to run."
 """The note in the notebook view after the display was interrupted."""
-
-_FACTS = ("index", "status", "seed", "error", "files", "images", "attempts", "started_at", "completed_at", "row_id")
-"""The columns that a CSV file has after those of the plan."""
-
-_VARYING = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}(\.\w+)?|'[^']*'|\"[^\"]*\"|\S*[/\\]\S*|\b\d+(\.\d+)?\b", re.IGNORECASE
-)
-"""The parts of an error that differ between rows that fail for the same reason: ids, names, paths and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +62,6 @@ class BatchProgress:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
         left = "" if not self.eta else f", about {duration_text(self.eta)} left"
         return f"{self.progress:.0f} % of {self.total} rows ({counts}){left}"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFailures:
-    """Rows that failed for the same reason.
-
-    Attributes:
-        kind: the reason, without the ids, names and numbers that differ between rows.
-        rows: the rows.
-
-    Example:
-        >>> print(*batch.failures(), sep="; ")
-        37 rows: OutOfMemoryError: CUDA out of memory; 2 rows: image not found
-    """
-
-    kind: str
-    rows: tuple[BatchRow, ...]
-
-    def __str__(self) -> str:
-        return f"{len(self.rows)} row{'s' if len(self.rows) > 1 else ''}: {self.kind}"
 
 
 class CompletedRows(FixedAttributes):
@@ -134,11 +105,10 @@ class CompletedRows(FixedAttributes):
             await self._changes.take_async()
 
     def _next(self) -> BatchRow | None:
-        runner = self._run._runner
-        while self._place < len(runner.recorder.table.ended):
-            index = runner.recorder.table.ended_at(self._place)
+        recorder = self._run._runner.recorder
+        while self._place < len(recorder.table.ended):
+            row = recorder.ended_at(self._place)
             self._place += 1
-            row = None if index is None else runner.recorder.outcome(index)
             if row is not None:
                 return row
         return None
@@ -245,9 +215,9 @@ class AsyncBatchRun(FixedAttributes):
         callback = checked_callback(progress_callback)
 
         async def tell() -> None:
-            answer = None if callback is None else callback(self._so_far())
-            if inspect.isawaitable(answer):
-                await answer
+            returned = None if callback is None else callback(self._so_far())
+            if inspect.isawaitable(returned):
+                await returned
 
         limit = asyncio.timeout(timeout)
         try:
@@ -381,10 +351,10 @@ class AsyncBatchRun(FixedAttributes):
         """Return the first image of each of the latest completed rows, in the order of the plan."""
         from invokeai_py_client.notebook.views import MOST_PICTURES
 
-        table, found = self._runner.recorder.table, dict[int, tuple[BatchRow, str]]()
-        for place in range(len(table.ended) - 1, max(-1, len(table.ended) - 1 - _MOST_FAILURES), -1):
-            index = table.ended_at(place)
-            row = None if index is None else self._runner.recorder.outcome(index)
+        recorder, found = self._runner.recorder, dict[int, tuple[BatchRow, str]]()
+        count = len(recorder.table.ended)
+        for place in range(count - 1, max(-1, count - 1 - _MOST_FAILURES), -1):
+            row = recorder.ended_at(place)
             if row is not None and row.images:
                 found[row.index] = (row, row.images[0])
                 if len(found) == MOST_PICTURES:
@@ -413,13 +383,9 @@ class AsyncBatchRun(FixedAttributes):
         return self._failures()
 
     def _failures(self, most: int | None = None) -> list[BatchFailures]:
-        groups: dict[str, list[BatchRow]] = {}
-        for index in self._runner.recorder.table.having("failed")[:most]:
-            row = self._runner.recorder.outcome(index)
-            if row is not None:
-                groups.setdefault(_kind(row.error or ""), []).append(row)
-        found = [BatchFailures(kind, tuple(rows)) for kind, rows in groups.items()]
-        return sorted(found, key=lambda group: len(group.rows), reverse=True)
+        recorder = self._runner.recorder
+        rows = map(recorder.outcome, recorder.table.having("failed")[:most])
+        return by_reason(row for row in rows if row is not None)
 
     @property
     def images(self) -> list[AsyncImage]:
@@ -459,13 +425,8 @@ class AsyncBatchRun(FixedAttributes):
             OSError: the file cannot be written.
         """
         target = path_of(path)
-        columns = self._runner.recorder.plan.columns
-        facts = {name: f"row {name}" if name in columns else name for name in _FACTS}
-        with whole_file(target) as file:
-            writer = csv.writer(_Encoder(file.write))
-            writer.writerow([*columns, *facts.values()])
-            for row in self._runner.recorder.rows():
-                writer.writerow(csv_cells(row, columns, self.folder))
+        recorder = self._runner.recorder
+        write_csv(target, recorder.rows(), recorder.plan.columns, self.folder)
         return target
 
     def open_report(self) -> Path:
@@ -573,32 +534,6 @@ class AsyncBatchRun(FixedAttributes):
     def __repr__(self) -> str:
         where = "" if self.folder is None else f" in {str(self.folder)!r}"
         return f"<AsyncBatchRun{where}: {self._so_far()}>"
-
-
-class _Encoder:
-    """A text file for the `csv` module that writes to a binary one."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-
-    def write(self, text: str) -> None:
-        """Write text."""
-        self._write(text.encode("utf-8", "backslashreplace"))
-
-
-def csv_cells(row: BatchRow, columns: Sequence[str], folder: Path | None) -> list[Any]:
-    """Return the cells of a row in a CSV file: the values of the columns, and the outcome."""
-    line = line_of(row, folder)
-    line["images"] = "|".join(line["images"])
-    line["files"] = "|".join(each["path"] for each in line["files"])
-    cells = [row.values.get(name) for name in columns] + [line[name] for name in _FACTS]
-    return [json.dumps(cell) if isinstance(cell, list | dict) else cell for cell in cells]
-
-
-def _kind(error: str) -> str:
-    """Return an error without the parts that differ between rows that fail for the same reason."""
-    sentence = re.split(r"(?<=[a-z)])[.:] (?=[A-Z])", error, maxsplit=2)
-    return _VARYING.sub("…", ": ".join(sentence[:2])).strip(" .:…") or "unknown"
 
 
 def duration_text(seconds: float) -> str:

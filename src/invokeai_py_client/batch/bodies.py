@@ -150,7 +150,7 @@ class PreparedGroup:
         async def work() -> None:
             for image in waiting:
                 try:
-                    uploaded[image] = await self._catalog.answer(image)
+                    uploaded[image] = await self._catalog.resolve(image)
                 except (Unresolved, RejectedError) as error:
                     # The file is gone, or is not an image. Only the rows with this image fail.
                     failed[image] = str(error)

@@ -221,17 +221,14 @@ class Terms:
 
     A part is an input with its value, an edge, or a node. The order of a sum does not matter, so equal runs have equal
     sums whether a value comes from the workflow or from a column.
-
-    Args:
-        hashes: the SHA-256 of images, and the hashes of models that are referred to by name.
     """
 
-    def __init__(self, hashes: Mapping[LocalImage | ModelReference, str] | None = None) -> None:
-        self._hashes = dict(hashes or {})
+    def __init__(self) -> None:
+        self._hashes: dict[LocalImage | ModelReference, str] = {}
         self._known: dict[tuple[Place, type, Any], int] = {}
 
     def add_hashes(self, hashes: Mapping[LocalImage | ModelReference, str]) -> None:
-        """Add hashes of images and models."""
+        """Add the hashes of images, and of models that are referred to by name."""
         self._hashes |= hashes
 
     def of_places(self, places: Sequence[Place], raw: Any) -> int:

@@ -109,6 +109,11 @@ class Recorder:
         offset = self.table.outcome(index)
         return None if offset is None else self.folder.manifest.read(offset, index)
 
+    def ended_at(self, place: int) -> BatchRow | None:
+        """Return the row that was the n-th to end, counted from 0; None if it is run again."""
+        index = self.table.ended_at(place)
+        return None if index is None else self.outcome(index)
+
     def rows(self) -> Iterator[BatchRow]:
         """Yield the current state of all rows, in plan order."""
         for row in self.plan:
@@ -182,11 +187,8 @@ class Recorder:
         return found
 
     def _ended(self) -> Iterator[BatchRow]:
-        for place in range(len(self.table.ended)):
-            index = self.table.ended_at(place)
-            row = None if index is None else self.outcome(index)
-            if row is not None:
-                yield row
+        rows = map(self.ended_at, range(len(self.table.ended)))
+        return (row for row in rows if row is not None)
 
     async def finish(self) -> None:
         """Finish the report.

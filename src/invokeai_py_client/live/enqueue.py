@@ -37,7 +37,7 @@ class EnqueueTimes(NamedTuple):
             before that. Storing 10,000 items takes a busy server 2.2 s.
         grace_per_item: is added to `grace` for each item of the batch.
         longest_grace: the upper limit of the sum of both.
-        question: the timeout of one status request.
+        status_timeout: the timeout of one status request.
         least_doubt: the lower limit of the time for all status requests about a batch, which is the client's timeout.
         most_doubt: its upper limit.
     """
@@ -47,7 +47,7 @@ class EnqueueTimes(NamedTuple):
     grace: float = 3.0
     grace_per_item: float = 0.0005
     longest_grace: float = 8.0
-    question: float = 10.0
+    status_timeout: float = 10.0
     least_doubt: float = 10.0
     most_doubt: float = 30.0
 
@@ -154,7 +154,7 @@ async def enqueue_once(
         delay = max(times.pause(tries), _retry_after(failure) - (_now() - failed_at))
         tries += 1
         # If the server has no time to respond to a request, the outcome is unknown again.
-        is_last = tries == times.attempts or _now() + delay + attempt.answer_took >= deadline
+        is_last = tries == times.attempts or _now() + delay + attempt.response_took >= deadline
         if not failure.is_transient or is_unwanted() or is_last:
             raise failure
         await asyncio.sleep(delay)
@@ -183,7 +183,7 @@ class _Attempt:
         # `enqueue_once` repeats the request, not the transport.
         self._call = dataclasses.replace(queue.enqueue_batch(queue_id, {**body, "batch": batch}), retries=0)
         self.count = item_count(batch)
-        self.answer_took = 0.0
+        self.response_took = 0.0
         """Seconds that the server took to respond to the last status request."""
 
     async def send(self, deadline: float, slots: AbstractAsyncContextManager[Any]) -> Enqueued:
@@ -244,7 +244,7 @@ class _Attempt:
             failed = False
             try:
                 found = await self._find(give_up_at - asked_at)
-                self.answer_took = _now() - asked_at
+                self.response_took = _now() - asked_at
                 if found:
                     return found
                 if asked_at - asked_since >= grace:
@@ -276,11 +276,13 @@ class _Attempt:
     async def _find(self, seconds: float) -> list[int]:
         """Return the new items of the batch, if it has any now."""
         deadline = _now() + seconds
-        question = queue.get_batch_status(self._queue_id, self._batch_id)
-        question = dataclasses.replace(
-            question, retries=0, timeout=max(_SHORTEST, min(self._times.question, self._http.settings.timeout, seconds))
+        call = queue.get_batch_status(self._queue_id, self._batch_id)
+        call = dataclasses.replace(
+            call,
+            retries=0,
+            timeout=max(_SHORTEST, min(self._times.status_timeout, self._http.settings.timeout, seconds)),
         )
-        total = (await self._http.send(question)).total
+        total = (await self._http.send(call)).total
         if total <= len(self._known):
             return []
         limit = asyncio.timeout_at(max(deadline, _now() + _SHORTEST))
@@ -295,11 +297,11 @@ class _Attempt:
         except TimeoutError as error:
             if not limit.expired() or isinstance(error, InvokeAIError):
                 raise
-            url = self._http.url_of(question.path)
+            url = self._http.url_of(call.path)
             raise RequestTimeout(
                 f"The items of batch {self._batch_id} could not be listed within {seconds:.1f} s.",
                 url=url,
-                method=question.method,
+                method=call.method,
                 timeout=seconds,
             ) from None
         return new

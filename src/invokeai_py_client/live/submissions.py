@@ -429,7 +429,7 @@ class Submissions:
         # The item ids are known only from the response, and events about the items may arrive before it.
         run = self._router.follow(RunState(batch_id, queue_id, None, has_gap=True, only=frozenset()), is_urgent=True)
 
-        async def answered(item_ids: list[int] | None) -> None:
+        async def stored(item_ids: list[int] | None) -> None:
             if item_ids is None:
                 # Servers before 5.12 do not return the ids.
                 try:
@@ -442,7 +442,7 @@ class Submissions:
             self._listener.reconciler.check(run)
 
         try:
-            yield answered
+            yield stored
         finally:
             if not run.state.is_enqueued:
                 self._router.forget(run)

@@ -156,9 +156,9 @@ class AsyncWorkflowPipeline(_Stages):
         for number, stage in self._numbered():
             with self._naming(number, stage, initial_input):
                 wf = await self._client.workflow_repo.create_workflow(stage.definition)
-                answer = stage.input_mapper(wf, output)
-                if inspect.isawaitable(answer):
-                    await answer
+                returned = stage.input_mapper(wf, output)
+                if inspect.isawaitable(returned):
+                    await returned
                 run = await wf.submit()
                 async with awaited_canceled_if_given_up(run):
                     await run.wait(timeout)
@@ -281,9 +281,9 @@ class WorkflowPipeline(_Stages):
         for number, stage in self._numbered():
             with self._naming(number, stage, initial_input):
                 wf = self._client.workflow_repo.create_workflow(stage.definition)
-                answer = stage.input_mapper(wf, output)
-                if inspect.iscoroutine(answer):
-                    answer.close()
+                returned = stage.input_mapper(wf, output)
+                if inspect.iscoroutine(returned):
+                    returned.close()
                     raise TypeError("input_mapper is an async function. Use it in a pipeline's `.aio`.")
                 run = wf.submit_sync()
                 with canceled_if_given_up(run), in_flight.holding(run):

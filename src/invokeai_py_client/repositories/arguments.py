@@ -91,12 +91,7 @@ def image_name_of(image: object) -> str:
     Raises:
         TypeError: it is not an image.
     """
-    if isinstance(image, str):
-        return image
-    name = getattr(image, "image_name", None)
-    if isinstance(name, str):
-        return name
-    raise TypeError(f"an image must be a name, a record or an Image, not {type(image).__name__}")
+    return _name_of(image, "image_name", "an image must be a name, a record or an Image")
 
 
 def video_name_of(video: object) -> str:
@@ -105,12 +100,14 @@ def video_name_of(video: object) -> str:
     Raises:
         TypeError: it is not a video.
     """
-    if isinstance(video, str):
-        return video
-    name = getattr(video, "video_name", None)
+    return _name_of(video, "video_name", "a video must be a name or a record")
+
+
+def _name_of(thing: object, attribute: str, rule: str) -> str:
+    name = thing if isinstance(thing, str) else getattr(thing, attribute, None)
     if isinstance(name, str):
         return name
-    raise TypeError(f"a video must be a name or a record, not {type(video).__name__}")
+    raise TypeError(f"{rule}, not {type(thing).__name__}")
 
 
 def image_names_of(images: ImagesLike) -> list[str]:

@@ -134,19 +134,19 @@ class RawRequests:
         # The client chooses the id, so that the batch is known before the request is sent.
         batch_id = str(body["batch"].get("batch_id") or uuid4())
         body["batch"] = {**body["batch"], "batch_id": batch_id}
-        async with self._tracker.submissions.urgent(queue_id, batch_id) as answered:
+        async with self._tracker.submissions.urgent(queue_id, batch_id) as stored:
             try:
                 response = self._remembered(body, await self._http.send(dataclasses.replace(call, body=body)))
             except InvokeAIError as error:
                 error.batch_id = batch_id
                 raise
-            await answered(_of_answer(response, "item_ids"))
+            await stored(_part_of(response, "item_ids"))
         return response
 
     def _remembered(self, body: Any, response: Response) -> Response:
         """Remember the kind of work of a batch, under the id in the response."""
         sent = body.get("batch") if isinstance(body, Mapping) else None
-        made = _of_answer(response, "batch")
+        made = _part_of(response, "batch")
         if isinstance(sent, Mapping) and isinstance(made, Mapping) and "batch_id" in made:
             self._tracker.workloads.remember(str(made["batch_id"]), sent.get("graph"))
         return response
@@ -177,7 +177,7 @@ class RawRequests:
             raise late from error
 
 
-def _of_answer(response: Response, name: str) -> Any:
+def _part_of(response: Response, name: str) -> Any:
     """Return the value of a key in a JSON response; None if the response is not an object with that key."""
     try:
         answer = response.json()

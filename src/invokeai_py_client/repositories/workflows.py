@@ -266,7 +266,8 @@ class AsyncWorkflows(FixedAttributes):
             OSError: the file cannot be read.
         """
         content = image if isinstance(image, bytes) else path_of(image)
-        await self._http.send(calls.workflows.set_thumbnail(workflow_id, content, content_type=image_type_of(content)))
+        content_type = await asyncio.to_thread(image_type_of, content)
+        await self._http.send(calls.workflows.set_thumbnail(workflow_id, content, content_type=content_type))
 
     @on_engine
     async def delete_thumbnail(self, workflow_id: str) -> None:

@@ -53,9 +53,9 @@ def reporting(
             await self._engine.call(work.begin())
             while True:
                 for report in await work.reports.take_async():
-                    answer = callback(report)
-                    if inspect.isawaitable(answer):
-                        await answer
+                    returned = callback(report)
+                    if inspect.isawaitable(returned):
+                        await returned
         except MailboxClosed:
             return work.result()
         except BaseException:
@@ -112,9 +112,9 @@ def plain_callback(callback: object) -> Callable[[Any], None] | None:
         return None
 
     def call(report: Any) -> None:
-        answer = function(report)
-        if inspect.iscoroutine(answer):
-            answer.close()
+        returned = function(report)
+        if inspect.iscoroutine(returned):
+            returned.close()
             raise TypeError(_NOT_AWAITED)
 
     return call

@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
@@ -114,7 +114,7 @@ class Part:
     content_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """One request, and the type of its result.
 
@@ -142,6 +142,7 @@ class Call(Generic[T]):
     method: str
     path: str
     parse: Callable[[Response], T]
+    _: KW_ONLY
     query: Query = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
     parts: Sequence[Part] = ()
@@ -157,7 +158,7 @@ class Call(Generic[T]):
 
 def get(path: str, parse: Callable[[Response], T], query: Query | None = None) -> Call[T]:
     """Return a `GET` request that only reads, so that it may be retried."""
-    return Call(method="GET", path=path, parse=parse, query=query or {}, idempotent=True)
+    return Call("GET", path, parse, query=query or {}, idempotent=True)
 
 
 GONE = frozenset({404})

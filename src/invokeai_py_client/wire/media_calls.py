@@ -47,34 +47,22 @@ def upload(
     if metadata is not None:
         parts.append(Part("metadata", json_of(metadata, "The metadata").decode()))
     return Call(
-        method="POST",
-        path=api_path(f"{noun}s", "upload"),
+        "POST",
+        api_path(f"{noun}s", "upload"),
+        record(kind),
         query={f"{noun}_category": category, "is_intermediate": is_intermediate, "board_id": board_id},
         parts=parts,
-        parse=record(kind),
     )
 
 
 def update(noun: Noun, name: str, changes: Mapping[str, Any], kind: type[R]) -> Call[R]:
     """`PATCH /api/v1/{noun}s/i/{name}`: its category, `is_intermediate` or `starred`."""
-    return Call(
-        method="PATCH",
-        path=api_path(f"{noun}s", "i", name),
-        body=dict(changes),
-        parse=record(kind),
-        idempotent=True,
-    )
+    return Call("PATCH", api_path(f"{noun}s", "i", name), record(kind), body=dict(changes), idempotent=True)
 
 
 def change_many(noun: Noun, verb: str, names: Sequence[str], parse: Callable[[Response], T]) -> Call[T]:
     """`POST /api/v1/{noun}s/{verb}`: names that do not exist are missing from the response."""
-    return Call(
-        method="POST",
-        path=api_path(f"{noun}s", verb),
-        body={f"{noun}_names": list(names)},
-        parse=parse,
-        idempotent=True,
-    )
+    return Call("POST", api_path(f"{noun}s", verb), parse, body={f"{noun}_names": list(names)}, idempotent=True)
 
 
 def deleted(noun: Noun, names: Sequence[str], kind: type[D]) -> Callable[[Response], D]:

@@ -18,12 +18,22 @@ def record(kind: type[R]) -> Callable[[Response], R]:
     return lambda response: kind.model_validate(response.json())
 
 
+def record_or_none(kind: type[R]) -> Callable[[Response], R | None]:
+    """Make a reader of one record, or of null as None."""
+
+    def read(response: Response) -> R | None:
+        body = response.json()
+        return None if body is None else kind.model_validate(body)
+
+    return read
+
+
 def list_of(kind: type[R], *, under: str | None = None) -> Callable[[Response], list[R]]:
     """Make a reader of a list of records; with `under`, the list is the value of that key in an object."""
 
     def read(response: Response) -> list[R]:
-        answer = response.json()
-        return [kind.model_validate(one) for one in (answer if under is None else answer[under])]
+        body = response.json()
+        return [kind.model_validate(one) for one in (body if under is None else body[under])]
 
     return read
 

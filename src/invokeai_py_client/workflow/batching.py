@@ -81,19 +81,19 @@ def read_batches(
 
 
 def batch_data(
-    nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
+    nodes: Sequence[BatchNode], edges: Sequence[Edge], generated: Mapping[str, list[Any]]
 ) -> list[list[dict[str, Any]]]:
     """Return the batch data of `enqueue_batch`: inner lists are zipped, outer ones multiplied.
 
     Args:
         nodes: the batch nodes.
         edges: the valid edges of the document.
-        answers: the items that the server made, by the id of the batch node.
+        generated: the items that the server made, by the id of the batch node.
     """
     groups: dict[str, list[list[dict[str, Any]]]] = {}
     carrying = item_edges(nodes, edges)
     for batch in nodes:
-        items = items_of(batch, answers)
+        items = items_of(batch, generated)
         data = [
             {"node_path": edge.target, "field_name": edge.target_field, "items": items}
             for edge in carrying.get(batch.node.id, ())
@@ -107,14 +107,14 @@ def batch_data(
 
 
 def batch_faults(
-    nodes: Sequence[BatchNode], edges: Sequence[Edge], answers: Mapping[str, list[Any]]
+    nodes: Sequence[BatchNode], edges: Sequence[Edge], generated: Mapping[str, list[Any]]
 ) -> list[tuple[Node, str, str]]:
     """Find the reasons why batch nodes do not form a batch, as the web UI does before it enables its Invoke button.
 
     Args:
         nodes: the batch nodes.
         edges: the valid edges of the document.
-        answers: the items that the server made, by the id of the batch node.
+        generated: the items that the server made, by the id of the batch node.
 
     Returns:
         (node, input name, reason) for each fault; the name is "" for a fault of the whole node.
@@ -126,12 +126,12 @@ def batch_faults(
         name = LIST_INPUTS[batch.node.type]
         if batch.node.id not in sources:
             faults.append((batch.node, "", "no edge leads from this batch node to another node"))
-        if not items_of(batch, answers):
+        if not items_of(batch, generated):
             faults.append((batch.node, name, "it has no items, so the batch would be empty"))
         if batch.group != UNGROUPED:
             groups.setdefault(batch.group, []).append(batch)
     for group, members in groups.items():
-        lengths = [len(items_of(batch, answers)) for batch in members]
+        lengths = [len(items_of(batch, generated)) for batch in members]
         if len(set(lengths)) > 1:
             listed = ", ".join(map(str, lengths))
             why = f"the batch nodes of {group!r} must have the same number of items, but have {listed}"
@@ -170,9 +170,9 @@ def rest_of(batch: Mapping[str, Any], taken: int) -> dict[str, Any]:
     return {**batch, "data": [flat], "runs": 1}
 
 
-def items_of(batch: BatchNode, answers: Mapping[str, list[Any]]) -> list[Any]:
+def items_of(batch: BatchNode, generated: Mapping[str, list[Any]]) -> list[Any]:
     """Return the items of a batch node: its own, or those that the server made for it."""
-    return batch.items if isinstance(batch.items, list) else answers[batch.node.id]
+    return batch.items if isinstance(batch.items, list) else generated[batch.node.id]
 
 
 def _items(

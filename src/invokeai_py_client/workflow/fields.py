@@ -497,9 +497,11 @@ def did_you_mean(name: object, names: Iterable[str]) -> str:
 
 
 def shortened(value: object) -> str:
-    """Return the repr of a value for messages, in at most 80 characters."""
+    """Return the repr of a value for messages, in at most 80 characters; a path is shown whole."""
+    if isinstance(value, PurePath):
+        return repr(str(value))
     try:
-        shown = repr(str(value) if isinstance(value, PurePath) else value)
+        shown = repr(value)
     except ValueError:
         # Python does not convert integers of more than 4,300 digits to text.
         return f"{type(value).__name__} with too many digits to show"

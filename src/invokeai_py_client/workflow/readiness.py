@@ -87,18 +87,18 @@ def missing_inputs(
 
 
 def batch_problems(
-    batches: Sequence[BatchNode], fields: WorkflowFields, answers: Mapping[str, list[Any]]
+    batches: Sequence[BatchNode], fields: WorkflowFields, generated: Mapping[str, list[Any]]
 ) -> list[InputProblem]:
     """Find the reasons why the batch nodes do not form a batch.
 
     Args:
         batches: the batch nodes.
         fields: the values, and the valid edges.
-        answers: the items that the server generated, by the id of the batch node.
+        generated: the items that the server generated, by the id of the batch node.
     """
     edges = fields.edges
     carrying = item_edges(batches, edges)
-    faults = batch_faults(batches, edges, answers)
+    faults = batch_faults(batches, edges, generated)
     taken: set[tuple[str, str]] = set()
     for batch in batches:
         name = LIST_INPUTS[batch.node.type]
@@ -111,7 +111,7 @@ def batch_problems(
             if place in taken:
                 faults.append((batch.node, "", f"another batch node also feeds {field.place}, which accepts only one"))
             taken.add(place)
-            faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, answers), field)]
+            faults += [(batch.node, name, why) for why in _refused_items(items_of(batch, generated), field)]
     return [
         InputProblem(fields.place(node, name) if name else _place_of(node), why, is_batch=True)
         for node, name, why in faults

@@ -159,14 +159,14 @@ def references_in(value: Any) -> Iterable[Reference]:
             yield from references_in(inner)
 
 
-def with_answers(value: Any, answers: Mapping[Reference, Mapping[str, Any]]) -> Any:
+def with_resolved(value: Any, resolved: Mapping[Reference, Mapping[str, Any]]) -> Any:
     """Return a copy of a value with each reference replaced by the resource that it was resolved to."""
     if isinstance(value, Reference):
-        return dict(answers[value])
+        return dict(resolved[value])
     if isinstance(value, dict):
-        return {name: with_answers(inner, answers) for name, inner in value.items()}
+        return {name: with_resolved(inner, resolved) for name, inner in value.items()}
     if isinstance(value, list):
-        return [with_answers(inner, answers) for inner in value]
+        return [with_resolved(inner, resolved) for inner in value]
     return value
 
 

@@ -17,7 +17,7 @@ from tests.support.batches import Bodies, Plan, Runs, client_of
 
 from invokeai_py_client import BatchProgress, BatchRow, RowFile
 from invokeai_py_client.batch import batch_run
-from invokeai_py_client.batch.batch_run import csv_cells
+from invokeai_py_client.batch.csv_file import csv_cells
 from invokeai_py_client.errors import (
     AuthenticationError,
     InputsNotReadyError,

@@ -1,21 +1,16 @@
 from __future__ import annotations
 
-import gzip
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import openapi
 
 from invokeai_py_client.repositories.schema_drift import known_routes, schema_drift
-
-OPENAPI = Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz"
 
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(gzip.decompress(OPENAPI.read_bytes()))
-    return loaded
+    return openapi.document()
 
 
 def test_a_server_of_this_version_has_all_that_is_needed(document: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
 import json
 import os
@@ -13,14 +12,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.openapi import document
 from tests.support.serving import serving
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.errors import AnswerTooLargeError, NotInvokeAIError
 
-SCHEMAS = json.loads(gzip.decompress((Path(__file__).parents[2] / "data" / "openapi-6.14.2.json.gz").read_bytes()))[
-    "components"
-]["schemas"]
+SCHEMAS = document()["components"]["schemas"]
 OPENAPI = json.dumps(
     {"components": {"schemas": {name: SCHEMAS[name] for name in ("NoiseInvocation", "NoiseOutput")}}}
 ).encode()

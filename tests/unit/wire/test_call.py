@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from invokeai_py_client.errors import NotInvokeAIError, ServerError, UnsafePathError
-from invokeai_py_client.wire.call import Response, api_path
+from invokeai_py_client.wire.call import Call, Response, api_path
+from invokeai_py_client.wire.calls import images, models, videos, workflows
 
 
 def test_each_segment_of_a_path_is_quoted() -> None:
@@ -36,3 +37,23 @@ def test_what_is_not_json_is_reported(kind: str | None, content: bytes) -> None:
 
 def test_the_headers_of_an_answer_are_not_shown() -> None:
     assert "s3cret" not in repr(Response("GET", "http://x/api", 200, {"X-Refreshed-Token": "s3cret"}, b""))
+
+
+FILES = {
+    "image": images.get_image_bytes("a"),
+    "thumbnail of an image": images.get_thumbnail("a"),
+    "zip of images": images.get_bulk_download("a"),
+    "video": videos.get_video_bytes("a"),
+    "thumbnail of a video": videos.get_thumbnail("a"),
+    "cover image of a model": models.get_cover_image("a"),
+    "thumbnail of a workflow": workflows.get_thumbnail("a"),
+}
+
+
+@pytest.mark.parametrize("call", FILES.values(), ids=FILES)
+def test_neither_a_web_page_nor_an_empty_body_is_a_file(call: Call[bytes]) -> None:
+    with pytest.raises(NotInvokeAIError, match="instead of a file"):
+        call.parse(Response("GET", "http://x/api", 200, {"content-type": "text/html"}, b"<html>"))
+    with pytest.raises(ServerError, match="an empty file"):
+        call.parse(Response("GET", "http://x/api", 200, {}, b""))
+    assert call.parse(Response("GET", "http://x/api", 200, {"content-type": "image/webp"}, b"RIFF")) == b"RIFF"

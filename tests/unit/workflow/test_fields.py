@@ -325,7 +325,9 @@ def test_a_misspelt_choice_is_told_with_the_nearest_one(templates: NodeTemplates
 
 
 def test_a_path_is_told_as_a_person_writes_it(templates: NodeTemplates, tmp_path: Path) -> None:
-    (path := tmp_path / "notes.txt").write_text("not an image")
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    (path := folder / "notes.txt").write_text("not an image")
     with pytest.raises(InputValueError, match=rf"cannot be '{re.escape(str(path))}'"):
         field(templates, "img_blur", "image").value = path
 

@@ -19,7 +19,7 @@ from invokeai_py_client.workflow.references import (
     references_in,
     saved_model,
     saved_models,
-    with_answers,
+    with_resolved,
 )
 
 
@@ -70,7 +70,7 @@ def test_references_are_found_and_replaced_however_deep() -> None:
     value = {"a": [board, {"b": image}], "c": 1}
     assert [*references_in(value)] == [board, image]
     answers: dict[Reference, dict[str, str]] = {board: {"board_id": "x"}, image: {"image_name": "y"}}
-    assert with_answers(value, answers) == {"a": [{"board_id": "x"}, {"b": {"image_name": "y"}}], "c": 1}
+    assert with_resolved(value, answers) == {"a": [{"board_id": "x"}, {"b": {"image_name": "y"}}], "c": 1}
 
 
 def test_the_content_of_an_image_is_not_in_its_repr() -> None:
@@ -220,6 +220,6 @@ def test_a_reference_is_said_in_words(reference: Reference, said: str) -> None:
 
 def test_an_answer_is_a_copy_at_each_place() -> None:
     board = BoardReference("Cats")
-    one, two = with_answers([board, board], {board: {"board_id": "x"}})
+    one, two = with_resolved([board, board], {board: {"board_id": "x"}})
     assert one == two
     assert one is not two

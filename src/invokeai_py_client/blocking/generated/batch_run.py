@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchFailures, BatchProgress, CompletedRows
+from invokeai_py_client.batch.batch_run import AsyncBatchRun, BatchProgress, CompletedRows
+from invokeai_py_client.batch.failures import BatchFailures
 from invokeai_py_client.batch.manifest import BatchRow
 from invokeai_py_client.blocking.generated.image import Image
 from invokeai_py_client.runtime.twins import Blocking

@@ -321,12 +321,12 @@ class AsyncBoard(FixedAttributes):
     async def _put(self, image_names: list[str], board_id: str) -> list[str]:
         """Move images to a board, or for `none` off their boards; return the names of those that are there now."""
         if board_id == boards.UNCATEGORIZED:
-            return await change_all(self._http, image_names, boards.remove_images, lambda answer: answer.removed_images)
+            return await change_all(self._http, image_names, boards.remove_images, lambda result: result.removed_images)
 
         def add(part: Sequence[str]) -> Call[BoardAdditions]:
             return boards.add_images(board_id, part)
 
-        return await change_all(self._http, image_names, add, lambda answer: answer.added_images)
+        return await change_all(self._http, image_names, add, lambda result: result.added_images)
 
     def _has(self, record: ImageRecord) -> bool:
         return (record.board_id or boards.UNCATEGORIZED) == self.board_id

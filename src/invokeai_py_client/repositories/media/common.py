@@ -95,18 +95,18 @@ class AsyncMedia(FixedAttributes, Generic[R]):
             # The response has the number of starred images, but not which ones: listing them first identifies them.
             "starred_first": starred is not None,
         }
-        answer: ImageNames | VideoNames = await self._http.send(self._kind.list_names(filters))
+        listed: ImageNames | VideoNames = await self._http.send(self._kind.list_names(filters))
         if starred is None:
-            return answer.names
-        return answer.names[: answer.starred_count] if starred else answer.names[answer.starred_count :]
+            return listed.names
+        return listed.names[: listed.starred_count] if starred else listed.names[listed.starred_count :]
 
-    def _check_there(self, name: str, answered: Sequence[str]) -> None:
+    def _check_there(self, name: str, found: Sequence[str]) -> None:
         """Check that a name is in the response, as the server skips images that do not exist.
 
         Raises:
             NotFoundError: the name is missing.
         """
-        if name not in answered:
+        if name not in found:
             call = self._kind.get(name)
             raise not_there(
                 f"The server has no {self._kind.noun} {name!r} that this user may change.",

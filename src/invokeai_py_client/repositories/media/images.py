@@ -336,7 +336,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         Raises:
             NotFoundError: a single image was passed, and it does not exist.
         """
-        return await self._change(image_name, images.star_images, lambda answer: answer.starred_images)
+        return await self._change(image_name, images.star_images, lambda result: result.starred_images)
 
     @on_engine
     async def unstar_image(self, image_name: ImagesLike) -> list[str]:
@@ -347,7 +347,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         Raises:
             NotFoundError: a single image was passed, and it does not exist.
         """
-        return await self._change(image_name, images.unstar_images, lambda answer: answer.unstarred_images)
+        return await self._change(image_name, images.unstar_images, lambda result: result.unstarred_images)
 
     @on_engine
     async def delete_image(self, image_name: ImageLike) -> str:
@@ -361,7 +361,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         """
         name = image_name_of(image_name)
         try:
-            answer = await self._http.send(images.delete_image(name))
+            result = await self._http.send(images.delete_image(name))
         except ForbiddenError as error:
             # To users who are not administrators, the server also responds so if the image does not exist.
             try:
@@ -372,7 +372,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
                     return name
                 raise
             raise
-        self._check_there(name, answer.deleted_images)
+        self._check_there(name, result.deleted_images)
         return name
 
     # Many images
@@ -384,7 +384,7 @@ class AsyncImages(AsyncMedia[ImageRecord]):
         Endpoint: POST /api/v1/images/delete
         """
         names = image_names_of(image_names)
-        return await change_all(self._http, names, images.delete_images, lambda answer: answer.deleted_images)
+        return await change_all(self._http, names, images.delete_images, lambda result: result.deleted_images)
 
     @on_engine
     async def delete_uncategorized(self) -> list[str]:

@@ -335,7 +335,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: a single video was passed, and it does not exist.
         """
-        return await self._change(video_names, videos.star_videos, lambda answer: answer.starred_videos)
+        return await self._change(video_names, videos.star_videos, lambda result: result.starred_videos)
 
     @on_engine
     async def unstar_videos(self, video_names: VideosLike) -> list[str]:
@@ -346,7 +346,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         Raises:
             NotFoundError: a single video was passed, and it does not exist.
         """
-        return await self._change(video_names, videos.unstar_videos, lambda answer: answer.unstarred_videos)
+        return await self._change(video_names, videos.unstar_videos, lambda result: result.unstarred_videos)
 
     @on_engine
     async def delete_videos(self, video_names: VideosLike) -> list[str]:
@@ -356,7 +356,7 @@ class AsyncVideos(AsyncMedia[VideoRecord]):
         """
         names = names_of(video_names, video_name_of)
         return await change_all(
-            self._http, names, videos.delete_videos, lambda answer: answer.deleted_videos, noun="video"
+            self._http, names, videos.delete_videos, lambda result: result.deleted_videos, noun="video"
         )
 
     @reporting

@@ -15,25 +15,12 @@ MAX_OPENAPI_BYTES = 16 * 1024 * 1024
 
 def get_version() -> Call[str]:
     """`GET /api/v1/app/version`: does not need a token, so it shows whether this is an InvokeAI server."""
-    return Call(
-        method="GET",
-        path=api_path("app", "version"),
-        parse=_version,
-        idempotent=True,
-        needs_token=False,
-    )
+    return Call("GET", api_path("app", "version"), _version, idempotent=True, needs_token=False)
 
 
 def get_openapi() -> Call[bytes]:
     """`GET /openapi.json`: the description of all routes and node types, unparsed (1.8 MB)."""
-    return Call(
-        method="GET",
-        path="/openapi.json",
-        parse=content,
-        idempotent=True,
-        max_bytes=MAX_OPENAPI_BYTES,
-        needs_token=False,
-    )
+    return Call("GET", "/openapi.json", content, idempotent=True, max_bytes=MAX_OPENAPI_BYTES, needs_token=False)
 
 
 def get_dependencies() -> Call[dict[str, str]]:
@@ -49,10 +36,10 @@ def get_config() -> Call[records.app.RuntimeConfig]:
 def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]:
     """`PATCH /api/v1/app/runtime_config`: changes settings of the running server. For administrators."""
     return Call(
-        method="PATCH",
-        path=api_path("app", "runtime_config"),
+        "PATCH",
+        api_path("app", "runtime_config"),
+        record(records.app.RuntimeConfig),
         body=dict(changes),
-        parse=record(records.app.RuntimeConfig),
         idempotent=True,
     )
 
@@ -69,7 +56,7 @@ def get_log_level() -> Call[int]:
 
 def set_log_level(level: int) -> Call[int]:
     """`POST /api/v1/app/logging`. For administrators."""
-    return Call(method="POST", path=api_path("app", "logging"), body=level, parse=number, idempotent=True)
+    return Call("POST", api_path("app", "logging"), number, body=level, idempotent=True)
 
 
 def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
@@ -79,17 +66,17 @@ def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
 
 def enable_invocation_cache() -> Call[None]:
     """`PUT /api/v1/app/invocation_cache/enable`. For administrators."""
-    return Call(method="PUT", path=api_path("app", "invocation_cache", "enable"), parse=nothing, idempotent=True)
+    return Call("PUT", api_path("app", "invocation_cache", "enable"), nothing, idempotent=True)
 
 
 def disable_invocation_cache() -> Call[None]:
     """`PUT /api/v1/app/invocation_cache/disable`: makes every node run. For administrators."""
-    return Call(method="PUT", path=api_path("app", "invocation_cache", "disable"), parse=nothing, idempotent=True)
+    return Call("PUT", api_path("app", "invocation_cache", "disable"), nothing, idempotent=True)
 
 
 def clear_invocation_cache() -> Call[None]:
     """`DELETE /api/v1/app/invocation_cache`. For administrators."""
-    return Call(method="DELETE", path=api_path("app", "invocation_cache"), parse=nothing, idempotent=True)
+    return Call("DELETE", api_path("app", "invocation_cache"), nothing, idempotent=True)
 
 
 def _version(response: Response) -> str:

@@ -13,22 +13,16 @@ from invokeai_py_client.wire.reading import list_of, nothing, record
 
 def get_status() -> Call[records.users.AuthStatus]:
     """`GET /api/v1/auth/status`: does not need a token."""
-    return Call(
-        method="GET",
-        path=api_path("auth", "status"),
-        parse=record(records.users.AuthStatus),
-        idempotent=True,
-        needs_token=False,
-    )
+    return Call("GET", api_path("auth", "status"), record(records.users.AuthStatus), idempotent=True, needs_token=False)
 
 
 def setup(email: str, password: Secret, *, display_name: str | None) -> Call[records.users.NewUser]:
     """`POST /api/v1/auth/setup`: creates the first administrator. Fails if there is one."""
     return Call(
-        method="POST",
-        path=api_path("auth", "setup"),
+        "POST",
+        api_path("auth", "setup"),
+        record(records.users.NewUser),
         body={"email": email, "password": password, "display_name": display_name},
-        parse=record(records.users.NewUser),
         needs_token=False,
         has_secrets=True,
     )
@@ -37,10 +31,10 @@ def setup(email: str, password: Secret, *, display_name: str | None) -> Call[rec
 def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.users.LoginResult]:
     """`POST /api/v1/auth/login`: returns a token that is valid for a day, or with `remember_me` for a week."""
     return Call(
-        method="POST",
-        path=api_path("auth", "login"),
+        "POST",
+        api_path("auth", "login"),
+        record(records.users.LoginResult),
         body={"email": email, "password": password, "remember_me": remember_me},
-        parse=record(records.users.LoginResult),
         idempotent=True,
         needs_token=False,
         has_secrets=True,
@@ -49,7 +43,7 @@ def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.us
 
 def logout() -> Call[None]:
     """`POST /api/v1/auth/logout`: the token stays valid until it expires."""
-    return Call(method="POST", path=api_path("auth", "logout"), parse=nothing, idempotent=True, needs_token=False)
+    return Call("POST", api_path("auth", "logout"), nothing, idempotent=True, needs_token=False)
 
 
 def get_me() -> Call[records.users.UserRecord]:
@@ -59,18 +53,12 @@ def get_me() -> Call[records.users.UserRecord]:
 
 def update_me(changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
     """`PATCH /api/v1/auth/me`: changes the user's name or password. A new password invalidates all earlier tokens."""
-    return Call(
-        method="PATCH",
-        path=api_path("auth", "me"),
-        body=dict(changes),
-        parse=record(records.users.UserRecord),
-        has_secrets=True,
-    )
+    return Call("PATCH", api_path("auth", "me"), record(records.users.UserRecord), body=dict(changes), has_secrets=True)
 
 
 def generate_password() -> Call[str]:
     """`GET /api/v1/auth/generate-password`: returns a strong random password."""
-    return Call(method="GET", path=api_path("auth", "generate-password"), parse=_password)
+    return Call("GET", api_path("auth", "generate-password"), _password)
 
 
 def list_users() -> Call[list[records.users.UserRecord]]:
@@ -88,10 +76,10 @@ def create_user(
 ) -> Call[records.users.UserRecord]:
     """`POST /api/v1/auth/users`: for administrators."""
     return Call(
-        method="POST",
-        path=api_path("auth", "users"),
+        "POST",
+        api_path("auth", "users"),
+        record(records.users.UserRecord),
         body={"email": email, "password": password, "display_name": display_name, "is_admin": is_admin},
-        parse=record(records.users.UserRecord),
         has_secrets=True,
     )
 
@@ -99,10 +87,10 @@ def create_user(
 def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
     """`PATCH /api/v1/auth/users/{user_id}`: for administrators."""
     return Call(
-        method="PATCH",
-        path=api_path("auth", "users", user_id),
+        "PATCH",
+        api_path("auth", "users", user_id),
+        record(records.users.UserRecord),
         body=dict(changes),
-        parse=record(records.users.UserRecord),
         idempotent=True,
         has_secrets=True,
     )
@@ -110,13 +98,7 @@ def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[records.users.
 
 def delete_user(user_id: str) -> Call[None]:
     """`DELETE /api/v1/auth/users/{user_id}`: for administrators."""
-    return Call(
-        method="DELETE",
-        path=api_path("auth", "users", user_id),
-        parse=nothing,
-        idempotent=True,
-        done_statuses=GONE,
-    )
+    return Call("DELETE", api_path("auth", "users", user_id), nothing, idempotent=True, done_statuses=GONE)
 
 
 def _password(response: Response) -> str:

@@ -33,22 +33,13 @@ def get_board(board_id: str) -> Call[records.boards.BoardRecord]:
 
 def create_board(board_name: str) -> Call[records.boards.BoardRecord]:
     """`POST /api/v1/boards/`: names are not necessarily unique. Not idempotent."""
-    return Call(
-        method="POST",
-        path=api_path("boards") + "/",
-        query={"board_name": board_name},
-        parse=record(records.boards.BoardRecord),
-    )
+    return Call("POST", api_path("boards") + "/", record(records.boards.BoardRecord), query={"board_name": board_name})
 
 
 def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[records.boards.BoardRecord]:
     """`PATCH /api/v1/boards/{board_id}`: its name, cover, visibility, or whether it is archived."""
     return Call(
-        method="PATCH",
-        path=api_path("boards", board_id),
-        body=dict(changes),
-        parse=record(records.boards.BoardRecord),
-        idempotent=True,
+        "PATCH", api_path("boards", board_id), record(records.boards.BoardRecord), body=dict(changes), idempotent=True
     )
 
 
@@ -64,10 +55,10 @@ def delete_board(board_id: str, *, include_images: bool) -> Call[records.boards.
         return records.boards.DeletedBoard.model_validate(response.json())
 
     return Call(
-        method="DELETE",
-        path=api_path("boards", board_id),
+        "DELETE",
+        api_path("boards", board_id),
+        read,
         query={"include_images": include_images},
-        parse=read,
         idempotent=True,
         done_statuses=GONE,
     )
@@ -96,10 +87,10 @@ def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
 def add_images(board_id: str, image_names: Sequence[str]) -> Call[records.boards.BoardAdditions]:
     """`POST /api/v1/board_images/batch`: moves images, as an image is on one board at most."""
     return Call(
-        method="POST",
-        path=api_path("board_images", "batch"),
+        "POST",
+        api_path("board_images", "batch"),
+        record(records.boards.BoardAdditions),
         body={"board_id": board_id, "image_names": list(image_names)},
-        parse=record(records.boards.BoardAdditions),
         idempotent=True,
     )
 
@@ -107,9 +98,9 @@ def add_images(board_id: str, image_names: Sequence[str]) -> Call[records.boards
 def remove_images(image_names: Sequence[str]) -> Call[records.boards.BoardRemovals]:
     """`POST /api/v1/board_images/batch/delete`: removes images from their boards without deleting them."""
     return Call(
-        method="POST",
-        path=api_path("board_images", "batch", "delete"),
+        "POST",
+        api_path("board_images", "batch", "delete"),
+        record(records.boards.BoardRemovals),
         body={"image_names": list(image_names)},
-        parse=record(records.boards.BoardRemovals),
         idempotent=True,
     )

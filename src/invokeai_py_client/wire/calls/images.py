@@ -49,10 +49,10 @@ def get_image_workflow(image_name: str) -> Call[records.images.ImageWorkflow]:
 def get_images(image_names: Sequence[str]) -> Call[list[records.images.ImageRecord]]:
     """`POST /api/v1/images/images_by_names`: at most 1,000. Skips names that do not exist. Servers from 6.0."""
     return Call(
-        method="POST",
-        path=api_path("images", "images_by_names"),
+        "POST",
+        api_path("images", "images_by_names"),
+        list_of(records.images.ImageRecord),
         body={"image_names": list(image_names)},
-        parse=list_of(records.images.ImageRecord),
         idempotent=True,
     )
 
@@ -94,9 +94,9 @@ def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[records.im
 def delete_image(image_name: str) -> Call[records.images.DeletedImages]:
     """`DELETE /api/v1/images/i/{image_name}`: for a name that does not exist, the response is an empty list."""
     return Call(
-        method="DELETE",
-        path=api_path("images", "i", image_name),
-        parse=deleted("image", [image_name], records.images.DeletedImages),
+        "DELETE",
+        api_path("images", "i", image_name),
+        deleted("image", [image_name], records.images.DeletedImages),
         idempotent=True,
         done_statuses=GONE,
     )
@@ -109,7 +109,7 @@ def delete_images(image_names: Sequence[str]) -> Call[records.images.DeletedImag
 
 def delete_uncategorized_images() -> Call[records.images.DeletedImages]:
     """`DELETE /api/v1/images/uncategorized`: all images that are not on a board. A retry would return a wrong count."""
-    return Call(method="DELETE", path=api_path("images", "uncategorized"), parse=record(records.images.DeletedImages))
+    return Call("DELETE", api_path("images", "uncategorized"), record(records.images.DeletedImages))
 
 
 def star_images(image_names: Sequence[str]) -> Call[records.images.StarredImages]:
@@ -132,7 +132,7 @@ def clear_intermediates() -> Call[int]:
 
     For administrators.
     """
-    return Call(method="DELETE", path=api_path("images", "intermediates"), parse=number)
+    return Call("DELETE", api_path("images", "intermediates"), number)
 
 
 def start_bulk_download(
@@ -140,13 +140,13 @@ def start_bulk_download(
 ) -> Call[records.images.BulkDownload]:
     """`POST /api/v1/images/download`: starts to create a zip of these images, or of a board."""
     return Call(
-        method="POST",
-        path=api_path("images", "download"),
+        "POST",
+        api_path("images", "download"),
+        record(records.images.BulkDownload),
         body={"image_names": list(image_names) or None, "board_id": board_id},
-        parse=record(records.images.BulkDownload),
     )
 
 
 def get_bulk_download(bulk_download_item_name: str) -> Call[bytes]:
     """`GET /api/v1/images/download/{bulk_download_item_name}`: the zip, which the server deletes afterwards."""
-    return Call(method="GET", path=api_path("images", "download", bulk_download_item_name), parse=the_bytes)
+    return Call("GET", api_path("images", "download", bulk_download_item_name), the_bytes)

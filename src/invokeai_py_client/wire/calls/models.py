@@ -10,7 +10,7 @@ from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get
 from invokeai_py_client.wire.reading import content as the_bytes
-from invokeai_py_client.wire.reading import list_of, nothing, record, texts
+from invokeai_py_client.wire.reading import list_of, nothing, record, record_or_none, texts
 
 _NO_FOLDER = "error: path does not exist"
 """The server's message for an orphaned folder that does not exist."""
@@ -48,23 +48,17 @@ def list_missing_models() -> Call[list[records.models.ModelRecord]]:
 def update_model(key: str, changes: Mapping[str, Any]) -> Call[records.models.ModelRecord]:
     """`PATCH /api/v2/models/i/{key}`: changes name, description, trigger phrases, default settings and so on."""
     return Call(
-        method="PATCH",
-        path=api_path("models", "i", key, version=2),
+        "PATCH",
+        api_path("models", "i", key, version=2),
+        record(records.models.ModelRecord),
         body=dict(changes),
-        parse=record(records.models.ModelRecord),
         idempotent=True,
     )
 
 
 def delete_model(key: str) -> Call[None]:
     """`DELETE /api/v2/models/i/{key}`: deletes a model, and its files if they are in the server's models folder."""
-    return Call(
-        method="DELETE",
-        path=api_path("models", "i", key, version=2),
-        parse=nothing,
-        idempotent=True,
-        done_statuses=GONE,
-    )
+    return Call("DELETE", api_path("models", "i", key, version=2), nothing, idempotent=True, done_statuses=GONE)
 
 
 def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
@@ -73,28 +67,26 @@ def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
     Not retried, as the server would report models that an earlier attempt deleted as failed.
     """
     return Call(
-        method="POST",
-        path=api_path("models", "i", "bulk_delete", version=2),
+        "POST",
+        api_path("models", "i", "bulk_delete", version=2),
+        record(records.models.DeletedModels),
         body={"keys": list(keys)},
-        parse=record(records.models.DeletedModels),
     )
 
 
 def reidentify_model(key: str) -> Call[records.models.ModelRecord]:
     """`POST /api/v2/models/i/{key}/reidentify`: detects the type and format of the files again."""
     return Call(
-        method="POST",
-        path=api_path("models", "i", key, "reidentify", version=2),
-        parse=record(records.models.ModelRecord),
+        "POST",
+        api_path("models", "i", key, "reidentify", version=2),
+        record(records.models.ModelRecord),
         idempotent=True,
     )
 
 
 def convert_model(key: str) -> Call[records.models.ModelRecord]:
     """`PUT /api/v2/models/convert/{key}`: converts a checkpoint to a diffusers folder, with the same key."""
-    return Call(
-        method="PUT", path=api_path("models", "convert", key, version=2), parse=record(records.models.ModelRecord)
-    )
+    return Call("PUT", api_path("models", "convert", key, version=2), record(records.models.ModelRecord))
 
 
 def get_cover_image(key: str) -> Call[bytes]:
@@ -105,10 +97,10 @@ def get_cover_image(key: str) -> Call[bytes]:
 def set_cover_image(key: str, content: bytes | Path, *, content_type: str) -> Call[None]:
     """`PATCH /api/v2/models/i/{key}/image`."""
     return Call(
-        method="PATCH",
-        path=api_path("models", "i", key, "image", version=2),
+        "PATCH",
+        api_path("models", "i", key, "image", version=2),
+        nothing,
         parts=(Part("image", content, "cover", content_type),),
-        parse=nothing,
         idempotent=True,
     )
 
@@ -116,11 +108,7 @@ def set_cover_image(key: str, content: bytes | Path, *, content_type: str) -> Ca
 def delete_cover_image(key: str) -> Call[None]:
     """`DELETE /api/v2/models/i/{key}/image`."""
     return Call(
-        method="DELETE",
-        path=api_path("models", "i", key, "image", version=2),
-        parse=nothing,
-        idempotent=True,
-        done_statuses=GONE,
+        "DELETE", api_path("models", "i", key, "image", version=2), nothing, idempotent=True, done_statuses=GONE
     )
 
 
@@ -133,11 +121,11 @@ def install_model(
 ) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install`: starts an installation. Not idempotent."""
     return Call(
-        method="POST",
-        path=api_path("models", "install", version=2),
+        "POST",
+        api_path("models", "install", version=2),
+        record(records.models.InstallJobRecord),
         query={"source": source, "inplace": inplace, "access_token": access_token},
         body=dict(changes or {}),
-        parse=record(records.models.InstallJobRecord),
         has_secrets=True,
     )
 
@@ -154,20 +142,20 @@ def get_install_job(job_id: int | str) -> Call[records.models.InstallJobRecord]:
 
 def cancel_install_job(job_id: int) -> Call[None]:
     """`DELETE /api/v2/models/install/{job_id}`."""
-    return Call(method="DELETE", path=api_path("models", "install", job_id, version=2), parse=nothing, idempotent=True)
+    return Call("DELETE", api_path("models", "install", job_id, version=2), nothing, idempotent=True)
 
 
 def prune_install_jobs() -> Call[None]:
     """`DELETE /api/v2/models/install`: removes installations that have ended from the list."""
-    return Call(method="DELETE", path=api_path("models", "install", version=2), parse=nothing, idempotent=True)
+    return Call("DELETE", api_path("models", "install", version=2), nothing, idempotent=True)
 
 
 def pause_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/pause`: keeps the downloaded part. Servers from 6.11."""
     return Call(
-        method="POST",
-        path=api_path("models", "install", job_id, "pause", version=2),
-        parse=record(records.models.InstallJobRecord),
+        "POST",
+        api_path("models", "install", job_id, "pause", version=2),
+        record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
@@ -175,9 +163,9 @@ def pause_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
 def resume_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/resume`. Servers from 6.11."""
     return Call(
-        method="POST",
-        path=api_path("models", "install", job_id, "resume", version=2),
-        parse=record(records.models.InstallJobRecord),
+        "POST",
+        api_path("models", "install", job_id, "resume", version=2),
+        record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
@@ -185,9 +173,9 @@ def resume_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
 def restart_failed_downloads(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/restart_failed`: retries the failed downloads. Servers from 6.11."""
     return Call(
-        method="POST",
-        path=api_path("models", "install", job_id, "restart_failed", version=2),
-        parse=record(records.models.InstallJobRecord),
+        "POST",
+        api_path("models", "install", job_id, "restart_failed", version=2),
+        record(records.models.InstallJobRecord),
         idempotent=True,
     )
 
@@ -195,10 +183,10 @@ def restart_failed_downloads(job_id: int) -> Call[records.models.InstallJobRecor
 def restart_download(job_id: int, file_source: str) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/restart_file`: downloads a file again, by its URL. Servers from 6.11."""
     return Call(
-        method="POST",
-        path=api_path("models", "install", job_id, "restart_file", version=2),
+        "POST",
+        api_path("models", "install", job_id, "restart_file", version=2),
+        record(records.models.InstallJobRecord),
         body=file_source,
-        parse=record(records.models.InstallJobRecord),
         idempotent=True,
         has_secrets=True,
     )
@@ -227,12 +215,12 @@ def scan_folder(folder: str) -> Call[list[records.models.FoundModel]]:
 
 def get_cache_stats() -> Call[records.models.ModelCacheStats | None]:
     """`GET /api/v2/models/stats`: statistics of the model cache; null before a model was loaded."""
-    return get(api_path("models", "stats", version=2), _stats)
+    return get(api_path("models", "stats", version=2), record_or_none(records.models.ModelCacheStats))
 
 
 def empty_model_cache() -> Call[None]:
     """`POST /api/v2/models/empty_model_cache`: unloads the models that are not in use."""
-    return Call(method="POST", path=api_path("models", "empty_model_cache", version=2), parse=nothing, idempotent=True)
+    return Call("POST", api_path("models", "empty_model_cache", version=2), nothing, idempotent=True)
 
 
 def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
@@ -243,10 +231,10 @@ def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
 def delete_orphaned_models(paths: Sequence[str]) -> Call[records.models.DeletedOrphans]:
     """`DELETE /api/v2/models/sync/orphaned`: deletes such folders with their files. Servers from 6.11."""
     return Call(
-        method="DELETE",
-        path=api_path("models", "sync", "orphaned", version=2),
+        "DELETE",
+        api_path("models", "sync", "orphaned", version=2),
+        _deleted_orphans,
         body={"paths": list(paths)},
-        parse=_deleted_orphans,
         idempotent=True,
     )
 
@@ -259,10 +247,10 @@ def get_hf_status() -> Call[str]:
 def hf_login(token: Secret) -> Call[str]:
     """`POST /api/v2/models/hf_login`: stores a token on the server."""
     return Call(
-        method="POST",
-        path=api_path("models", "hf_login", version=2),
+        "POST",
+        api_path("models", "hf_login", version=2),
+        _status,
         body={"token": token},
-        parse=_status,
         idempotent=True,
         has_secrets=True,
     )
@@ -270,7 +258,7 @@ def hf_login(token: Secret) -> Call[str]:
 
 def hf_logout() -> Call[str]:
     """`DELETE /api/v2/models/hf_login`."""
-    return Call(method="DELETE", path=api_path("models", "hf_login", version=2), parse=_status, idempotent=True)
+    return Call("DELETE", api_path("models", "hf_login", version=2), _status, idempotent=True)
 
 
 def get_related_models(key: str) -> Call[list[str]]:
@@ -281,11 +269,7 @@ def get_related_models(key: str) -> Call[list[str]]:
 def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:
     """`POST /api/v1/model_relationships/batch`: the keys of the models that are linked to any of these."""
     return Call(
-        method="POST",
-        path=api_path("model_relationships", "batch"),
-        body={"model_keys": list(keys)},
-        parse=texts,
-        idempotent=True,
+        "POST", api_path("model_relationships", "batch"), texts, body={"model_keys": list(keys)}, idempotent=True
     )
 
 
@@ -307,10 +291,10 @@ def link_models(key: str, other_key: str) -> Call[None]:
 def unlink_models(key: str, other_key: str) -> Call[None]:
     """`DELETE /api/v1/model_relationships/`."""
     return Call(
-        method="DELETE",
-        path=api_path("model_relationships") + "/",
+        "DELETE",
+        api_path("model_relationships") + "/",
+        nothing,
         body={"model_key_1": key, "model_key_2": other_key},
-        parse=nothing,
         idempotent=True,
         done_statuses=GONE,
     )
@@ -325,11 +309,6 @@ def _deleted_orphans(response: Response) -> records.models.DeletedOrphans:
         deleted=[*result.deleted, *gone],
         errors={path: why for path, why in result.errors.items() if path not in gone},
     )
-
-
-def _stats(response: Response) -> records.models.ModelCacheStats | None:
-    stats = response.json()
-    return None if stats is None else records.models.ModelCacheStats.model_validate(stats)
 
 
 def _status(response: Response) -> str:

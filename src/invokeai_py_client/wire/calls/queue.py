@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
-from invokeai_py_client.wire.reading import list_of, nothing, record
+from invokeai_py_client.wire.reading import list_of, nothing, record, record_or_none
 
 MAX_IDS_PER_REQUEST = 1000
 """The server rejects longer lists in `items_by_ids` and `item_summaries_by_ids`."""
@@ -27,12 +27,7 @@ class EnqueueResult(NamedTuple):
 
 def enqueue_batch(queue_id: str, body: dict[str, Any]) -> Call[EnqueueResult]:
     """`POST /api/v1/queue/{queue_id}/enqueue_batch`: not idempotent."""
-    return Call(
-        method="POST",
-        path=api_path("queue", queue_id, "enqueue_batch"),
-        body=body,
-        parse=_enqueue_result,
-    )
+    return Call("POST", api_path("queue", queue_id, "enqueue_batch"), _enqueue_result, body=body)
 
 
 def get_batch_status(queue_id: str, batch_id: str) -> Call[records.queue.BatchStatus]:
@@ -53,10 +48,10 @@ def get_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemR
 def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemSummary]]:
     """`POST .../item_summaries_by_ids`: items without sessions. Skips ids that do not exist. Servers from 6.14."""
     return Call(
-        method="POST",
-        path=api_path("queue", queue_id, "item_summaries_by_ids"),
+        "POST",
+        api_path("queue", queue_id, "item_summaries_by_ids"),
+        list_of(records.queue.QueueItemSummary),
         body={"item_ids": list(item_ids)},
-        parse=list_of(records.queue.QueueItemSummary),
         idempotent=True,
     )
 
@@ -64,10 +59,10 @@ def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[reco
 def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemRecord]]:
     """`POST .../items_by_ids`: items with sessions. Skips ids that do not exist. Servers from 6.7."""
     return Call(
-        method="POST",
-        path=api_path("queue", queue_id, "items_by_ids"),
+        "POST",
+        api_path("queue", queue_id, "items_by_ids"),
+        list_of(records.queue.QueueItemRecord),
         body={"item_ids": list(item_ids)},
-        parse=list_of(records.queue.QueueItemRecord),
         idempotent=True,
     )
 
@@ -80,10 +75,7 @@ def list_item_ids(queue_id: str) -> Call[records.queue.ItemIds]:
 def retry_items(queue_id: str, item_ids: Sequence[int]) -> Call[records.queue.RetryResult]:
     """`PUT .../retry_items_by_id`: creates a new item, in the same batch, for each that failed or was canceled."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "retry_items_by_id"),
-        body=list(item_ids),
-        parse=record(records.queue.RetryResult),
+        "PUT", api_path("queue", queue_id, "retry_items_by_id"), record(records.queue.RetryResult), body=list(item_ids)
     )
 
 
@@ -97,9 +89,9 @@ def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[lis
 def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
     """`PUT .../i/{item_id}/cancel`: a finished item is returned unchanged."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "i", item_id, "cancel"),
-        parse=record(records.queue.QueueItemRecord),
+        "PUT",
+        api_path("queue", queue_id, "i", item_id, "cancel"),
+        record(records.queue.QueueItemRecord),
         idempotent=True,
     )
 
@@ -107,42 +99,36 @@ def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueIt
 def cancel_batches(queue_id: str, batch_ids: Sequence[str]) -> Call[records.queue.CancelResult]:
     """`PUT .../cancel_by_batch_ids`: cancels the items of the batches that have not ended."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "cancel_by_batch_ids"),
+        "PUT",
+        api_path("queue", queue_id, "cancel_by_batch_ids"),
+        record(records.queue.CancelResult),
         body={"batch_ids": list(batch_ids)},
-        parse=record(records.queue.CancelResult),
         idempotent=True,
     )
 
 
 def get_current_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
     """`GET /api/v1/queue/{queue_id}/current`: the running item, or null."""
-    return get(api_path("queue", queue_id, "current"), _item_or_none)
+    return get(api_path("queue", queue_id, "current"), record_or_none(records.queue.QueueItemRecord))
 
 
 def get_next_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
     """`GET /api/v1/queue/{queue_id}/next`: the pending item with the highest priority, or null."""
-    return get(api_path("queue", queue_id, "next"), _item_or_none)
+    return get(api_path("queue", queue_id, "next"), record_or_none(records.queue.QueueItemRecord))
 
 
 def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
     """`DELETE /api/v1/queue/{queue_id}/i/{item_id}`: cancels an item, and deletes it."""
-    return Call(
-        method="DELETE",
-        path=api_path("queue", queue_id, "i", item_id),
-        parse=nothing,
-        idempotent=True,
-        done_statuses=GONE,
-    )
+    return Call("DELETE", api_path("queue", queue_id, "i", item_id), nothing, idempotent=True, done_statuses=GONE)
 
 
 def cancel_by_destination(queue_id: str, destination: str) -> Call[records.queue.CancelResult]:
     """`PUT .../cancel_by_destination`: cancels the items with a destination that have not ended."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "cancel_by_destination"),
+        "PUT",
+        api_path("queue", queue_id, "cancel_by_destination"),
+        record(records.queue.CancelResult),
         query={"destination": destination},
-        parse=record(records.queue.CancelResult),
         idempotent=True,
     )
 
@@ -150,55 +136,46 @@ def cancel_by_destination(queue_id: str, destination: str) -> Call[records.queue
 def cancel_all_except_current(queue_id: str) -> Call[records.queue.CancelResult]:
     """`PUT /api/v1/queue/{queue_id}/cancel_all_except_current`: cancels all pending items."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "cancel_all_except_current"),
-        parse=record(records.queue.CancelResult),
+        "PUT",
+        api_path("queue", queue_id, "cancel_all_except_current"),
+        record(records.queue.CancelResult),
         idempotent=True,
     )
 
 
 def delete_all_except_current(queue_id: str) -> Call[records.queue.DeletedItems]:
     """`PUT .../delete_all_except_current`: deletes all pending items. A retry would return a wrong count."""
-    return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "delete_all_except_current"),
-        parse=record(records.queue.DeletedItems),
-    )
+    return Call("PUT", api_path("queue", queue_id, "delete_all_except_current"), record(records.queue.DeletedItems))
 
 
 def delete_by_destination(queue_id: str, destination: str) -> Call[records.queue.DeletedItems]:
     """`DELETE .../d/{destination}`: deletes all items with a destination. A retry would return a wrong count."""
-    return Call(
-        method="DELETE", path=api_path("queue", queue_id, "d", destination), parse=record(records.queue.DeletedItems)
-    )
+    return Call("DELETE", api_path("queue", queue_id, "d", destination), record(records.queue.DeletedItems))
 
 
 def clear_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
     """`PUT .../clear`: cancels the running item, and deletes all items. A retry would return a wrong count."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "clear"), parse=record(records.queue.DeletedItems))
+    return Call("PUT", api_path("queue", queue_id, "clear"), record(records.queue.DeletedItems))
 
 
 def prune_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
     """`PUT .../prune`: deletes all items that have ended. A retry would return a wrong count."""
-    return Call(method="PUT", path=api_path("queue", queue_id, "prune"), parse=record(records.queue.DeletedItems))
+    return Call("PUT", api_path("queue", queue_id, "prune"), record(records.queue.DeletedItems))
 
 
 def pause_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
     """`PUT .../processor/pause`: starts no new items, while the running one continues. For administrators."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "processor", "pause"),
-        parse=record(records.queue.ProcessorStatus),
-        idempotent=True,
+        "PUT", api_path("queue", queue_id, "processor", "pause"), record(records.queue.ProcessorStatus), idempotent=True
     )
 
 
 def resume_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
     """`PUT .../processor/resume`: starts items again. For administrators."""
     return Call(
-        method="PUT",
-        path=api_path("queue", queue_id, "processor", "resume"),
-        parse=record(records.queue.ProcessorStatus),
+        "PUT",
+        api_path("queue", queue_id, "processor", "resume"),
+        record(records.queue.ProcessorStatus),
         idempotent=True,
     )
 
@@ -213,15 +190,10 @@ def get_counts_by_destination(queue_id: str, destination: str) -> Call[records.q
 
 
 def _enqueue_result(response: Response) -> EnqueueResult:
-    answer = response.json()
-    item_ids = answer.get("item_ids")
+    body = response.json()
+    item_ids = body.get("item_ids")
     return EnqueueResult(
-        int(answer["enqueued"]),
-        int(answer["requested"]),
+        int(body["enqueued"]),
+        int(body["requested"]),
         None if item_ids is None else [int(item_id) for item_id in item_ids],
     )
-
-
-def _item_or_none(response: Response) -> records.queue.QueueItemRecord | None:
-    item = response.json()
-    return None if item is None else records.queue.QueueItemRecord.model_validate(item)

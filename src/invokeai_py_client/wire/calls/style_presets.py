@@ -24,12 +24,7 @@ def get_style_preset(style_preset_id: str) -> Call[records.app.StylePreset]:
 
 def create_style_preset(data: Mapping[str, Any], image: Part | None = None) -> Call[records.app.StylePreset]:
     """`POST /api/v1/style_presets/`: not idempotent."""
-    return Call(
-        method="POST",
-        path=api_path("style_presets") + "/",
-        parts=_parts(data, image),
-        parse=record(records.app.StylePreset),
-    )
+    return Call("POST", api_path("style_presets") + "/", record(records.app.StylePreset), parts=_parts(data, image))
 
 
 def update_style_preset(
@@ -37,23 +32,17 @@ def update_style_preset(
 ) -> Call[records.app.StylePreset]:
     """`PATCH /api/v1/style_presets/i/{style_preset_id}`: replaces a preset. Without `image`, its image is removed."""
     return Call(
-        method="PATCH",
-        path=api_path("style_presets", "i", style_preset_id),
+        "PATCH",
+        api_path("style_presets", "i", style_preset_id),
+        record(records.app.StylePreset),
         parts=_parts(data, image),
-        parse=record(records.app.StylePreset),
         idempotent=True,
     )
 
 
 def delete_style_preset(style_preset_id: str) -> Call[None]:
     """`DELETE /api/v1/style_presets/i/{style_preset_id}`."""
-    return Call(
-        method="DELETE",
-        path=api_path("style_presets", "i", style_preset_id),
-        parse=nothing,
-        idempotent=True,
-        done_statuses=GONE,
-    )
+    return Call("DELETE", api_path("style_presets", "i", style_preset_id), nothing, idempotent=True, done_statuses=GONE)
 
 
 def get_style_preset_image(style_preset_id: str) -> Call[bytes]:
@@ -69,10 +58,7 @@ def export_style_presets() -> Call[bytes]:
 def import_style_presets(content: bytes | Path, *, filename: str, content_type: str) -> Call[None]:
     """`POST /api/v1/style_presets/import`: CSV or JSON."""
     return Call(
-        method="POST",
-        path=api_path("style_presets", "import"),
-        parts=(Part("file", content, filename, content_type),),
-        parse=nothing,
+        "POST", api_path("style_presets", "import"), nothing, parts=(Part("file", content, filename, content_type),)
     )
 
 

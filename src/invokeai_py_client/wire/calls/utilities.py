@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invokeai_py_client.wire import records
 from invokeai_py_client.wire.call import Call, api_path
+from invokeai_py_client.wire.reading import record
 
 
 def dynamic_prompts(
@@ -11,9 +12,9 @@ def dynamic_prompts(
 ) -> Call[records.app.DynamicPromptsResult]:
     """`POST /api/v1/utilities/dynamicprompts`: if the template cannot be parsed, `error` says why."""
     return Call(
-        method="POST",
-        path=api_path("utilities", "dynamicprompts"),
+        "POST",
+        api_path("utilities", "dynamicprompts"),
+        record(records.app.DynamicPromptsResult),
         body={"prompt": prompt, "max_prompts": max_prompts, "combinatorial": combinatorial, "seed": seed},
-        parse=lambda response: records.app.DynamicPromptsResult.model_validate(response.json()),
         idempotent=True,
     )

@@ -95,20 +95,14 @@ def unstar_videos(video_names: Sequence[str]) -> Call[records.images.UnstarredVi
 def add_video_to_board(board_id: str, video_name: str) -> Call[None]:
     """`POST /api/v1/videos/board`: moves a video, as a video is on one board at most."""
     return Call(
-        method="POST",
-        path=api_path("videos", "board"),
+        "POST",
+        api_path("videos", "board"),
+        nothing,
         body={"board_id": board_id, "video_name": video_name},
-        parse=nothing,
         idempotent=True,
     )
 
 
 def remove_video_from_board(video_name: str) -> Call[None]:
     """`DELETE /api/v1/videos/board`: removes a video from its board without deleting it."""
-    return Call(
-        method="DELETE",
-        path=api_path("videos", "board"),
-        body={"video_name": video_name},
-        parse=nothing,
-        idempotent=True,
-    )
+    return Call("DELETE", api_path("videos", "board"), nothing, body={"video_name": video_name}, idempotent=True)

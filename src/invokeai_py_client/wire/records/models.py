@@ -45,8 +45,8 @@ class InstallJobRecord(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_tokens_out(cls, answer: Any) -> Any:
-        return _without_tokens(answer)
+    def _leave_tokens_out(cls, body: Any) -> Any:
+        return _without_tokens(body)
 
 
 _SECRET_IN_URL = re.compile(
@@ -54,14 +54,14 @@ _SECRET_IN_URL = re.compile(
 )
 
 
-def _without_tokens(answer: Any) -> Any:
-    if isinstance(answer, str):
-        return _SECRET_IN_URL.sub(lambda found: f"{found[1]}..." if found[1] else "", answer)
-    if isinstance(answer, dict):
-        return {name: _without_tokens(value) for name, value in answer.items() if name != "access_token"}
-    if isinstance(answer, list):
-        return [_without_tokens(value) for value in answer]
-    return answer
+def _without_tokens(body: Any) -> Any:
+    if isinstance(body, str):
+        return _SECRET_IN_URL.sub(lambda found: f"{found[1]}..." if found[1] else "", body)
+    if isinstance(body, dict):
+        return {name: _without_tokens(value) for name, value in body.items() if name != "access_token"}
+    if isinstance(body, list):
+        return [_without_tokens(value) for value in body]
+    return body
 
 
 class StarterModel(Record):
