@@ -203,8 +203,8 @@ class RunState:
     @property
     def snapshot(self) -> RunSnapshot:
         """The run at this moment, for any thread."""
-        # The progress may be newer than the facts, which does no harm: it is below 100 until the facts say otherwise.
-        facts, progress = self._facts, self._progress
+        # In this order: the progress is written after the facts, so one that is 100 comes with facts that say so.
+        progress, facts = self._progress, self._facts
         return RunSnapshot(facts, 100.0 if facts.is_completed else progress[0], progress[1], progress[2])
 
     def view(self) -> QueueItem:
