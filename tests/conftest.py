@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -51,6 +52,10 @@ TOGETHER = {
             "tests/real/test_workflow_library.py",
         ],
         "the server with users",
+    ),
+    **dict.fromkeys(["tests/docs/test_examples.py", "tests/real/test_fleet.py"], "the second server"),
+    **dict.fromkeys(
+        ["tests/faults/test_server_faults.py", "tests/real/test_batch_crash.py"], "the server with little room"
     ),
     **dict.fromkeys(["tests/browser/test_docs_site.py", "tests/docs/test_site.py"], "the documentation site"),
     **dict.fromkeys(["tests/typing/test_generated_modules.py", "tests/typing/test_types.py"], "the cache of mypy"),
@@ -111,6 +116,38 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with local:
         local.install_tiny_model()
         yield local
+
+
+def server_to_be_killed(root: Path, **config: Any) -> LocalServer:
+    """Return a server with the tests' own nodes, on a port that it keeps when it is started again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        local = LocalServer(root, config={"port": probe.getsockname()[1], **config})
+    shutil.copytree(HERE / "node_pack", local.nodes_folder / "test_nodes")
+    return local
+
+
+@pytest.fixture(scope="session")
+def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server beside the one that most tests use, with the same model under another key. A test may kill it."""
+    with server_to_be_killed(tmp_path_factory.mktemp("second")) as local:
+        local.install_tiny_model()
+        yield local
+
+
+@pytest.fixture(scope="session")
+def server_with_little_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with server_to_be_killed(tmp_path_factory.mktemp("little room"), max_queue_size=8) as local:
+        yield local
+
+
+@pytest.fixture
+def mortal(server_with_little_room: LocalServer) -> LocalServer:
+    """A server with room for eight items, which a test may kill; it runs, and its queue is empty."""
+    server_with_little_room.start()
+    with InvokeAIClient.from_url(server_with_little_room.url) as client:
+        client.queue.clear()
+    return server_with_little_room
 
 
 @pytest.fixture(scope="session")

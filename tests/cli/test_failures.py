@@ -48,6 +48,29 @@ def test_a_server_that_cannot_be_started_has_a_code(cli: CLI, tmp_path: Path) ->
     assert not (tmp_path / "cache").exists()
 
 
+def test_images_that_cannot_be_saved_stay_on_the_server(
+    environment: dict[str, str], blur_file: Path, tmp_path: Path, client: InvokeAIClient
+) -> None:
+    # No file may get any content, as on a full disk.
+    command = [
+        "sh",
+        "-c",
+        'ulimit -f 0; exec "$@"',
+        "sh",
+        *PROGRAM,
+        "run",
+        str(blur_file),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    error = Ended(done.returncode, done.stdout, done.stderr).error()
+    assert (error["code"], done.returncode) == ("file_error", 2)
+    assert error["message"].startswith("The run has completed, and its images cannot be saved: ")
+    (name,) = error["details"]["images"]
+    assert client.image_repo.get_image(name).name == name
+
+
 def test_a_batch_of_which_nobody_knows_whether_it_is_enqueued_has_a_code(
     cli: CLI, blur_file: Path, server: LocalServer, client: InvokeAIClient
 ) -> None:

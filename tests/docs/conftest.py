@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ from tests.documents import HUE_AND_BLUR
 
 from invokeai_py_client import WorkflowDefinition
 from invokeai_py_client.local import LocalServer
-
-
-@pytest.fixture
-def second_server(tmp_path: Path) -> Iterator[LocalServer]:
-    """A server beside the one that most tests use, with the same model under another key."""
-    with LocalServer(tmp_path / "second") as local:
-        local.install_tiny_model()
-        yield local
 
 
 @pytest.fixture

@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faults.conftest import Told
 
-from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, errors
+from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
 from invokeai_py_client.workflow_handle import OnServerLoss
-
-NODES = Path(__file__).parents[1] / "node_pack"
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A server of our own on a fixed port, with room for few items."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    local = LocalServer(tmp_path_factory.mktemp("mortal"), config={"port": port, "max_queue_size": 8})
-    shutil.copytree(NODES, local.nodes_folder / "test_nodes")
-    with local:
-        yield local
 
 
 def submit(client: InvokeAIClient, sleep: dict[str, Any], count: int, policy: OnServerLoss) -> list[Run]:
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(sleep))
     wf.set_many({"Steps": 20, "Seconds": 1.0})
     return [wf.submit_sync(on_server_loss=policy) for _ in range(count)]
-
-
-def restart(server: LocalServer) -> None:
-    # A start while items are pending can fail, and cancels the item that it had begun.
-    for _ in range(4):
-        try:
-            server.start()
-        except errors.LocalServerError:
-            continue
-        return
-    raise AssertionError("the server did not start again")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +38,7 @@ def test_the_server_is_killed_and_started_again(
         else:
             mortal.kill()
         time.sleep(0.5)
-        restart(mortal)
+        mortal.start()
         ends = [run.wait(120) for run in runs]
         counts = Counter(end.status for end in ends)
         lost = [end for end in ends if end.status == "canceled"]

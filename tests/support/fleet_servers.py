@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -30,6 +31,8 @@ class QueueOf:
     """The ends of paths that are answered with 403."""
     missing: Sequence[str] = ()
     """The ends of paths that the server does not have."""
+    behind: float = 0.0
+    """By how many seconds its clock is behind. The times of items are not changed."""
     token: str = ""
     """What it wants to see, if anything."""
     asked: list[str] = field(default_factory=list)
@@ -58,7 +61,10 @@ class QueueOf:
         if path.endswith(tuple(self.missing)):
             return web.json_response({"detail": "Not Found"}, status=404)
         body = await request.json() if request.method == "POST" else {}
-        return web.json_response(self._body(path, body.get("item_ids", [])))
+        answer = web.json_response(self._body(path, body.get("item_ids", [])))
+        if self.behind:
+            answer.headers["Date"] = format_datetime(datetime.now(UTC) - timedelta(seconds=self.behind), usegmt=True)
+        return answer
 
     def _body(self, path: str, item_ids: Sequence[int]) -> Any:
         match path.removeprefix("v1/").removeprefix("v2/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ DONE, RUN_FAILED, BAD_INPUT, UNREACHABLE, NOT_ALLOWED, NOT_FOUND, INTERRUPTED = 
 EXIT_CODES = {
     DONE: "The command has done what it was told to do.",
     RUN_FAILED: "A run, an installation, a transfer or the server failed, or the user declined.",
-    BAD_INPUT: "The command line or an input is wrong. Nothing was done.",
+    BAD_INPUT: "The command line, an input or a file cannot be used. Nothing was done, unless the message says so.",
     UNREACHABLE: "The server cannot be reached.",
     NOT_ALLOWED: "The server wants a token, or does not allow this to its user.",
     NOT_FOUND: "There is no such thing on the server.",
@@ -115,10 +116,6 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
         "An edge of the workflow feeds this input. Set an input of the node that it comes from.",
     ),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
-    (
-        errors.BatchFolderError,
-        "Wait for a batch that uses it, give another folder, or delete the results that it holds with --overwrite.",
-    ),
     (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
     (errors.NotReadyError, "Allow more with --wait if it is still starting."),
     (
@@ -164,9 +161,19 @@ def failure_of(error: BaseException) -> Failure:
         return error
     code = code_of(type(error))
     if not isinstance(error, errors.InvokeAIError):
-        message = "Interrupted." if code == "interrupted" else f"{type(error).__name__}: {error}"
+        if code == "interrupted":
+            return Failure(code, "Interrupted.")
+        if isinstance(error, OSError) and error.strerror:
+            message = (
+                f"{'A file' if error.filename is None else repr(error.filename)} cannot be used: {error.strerror}."
+            )
+            return Failure(
+                code,
+                message,
+                "Free disk space." if error.errno == errno.ENOSPC else "Correct the path or its permissions.",
+            )
         hint = "Run the command again with --verbose to see where." if code == "internal" else ""
-        return Failure(code, message, hint)
+        return Failure(code, f"{type(error).__name__}: {error}", hint)
     message = str(error).removesuffix(error.hint).rstrip() if error.hint else str(error)
     details = {name: value for name in _DETAILS if (value := getattr(error, name, None)) is not None}
     if isinstance(error, errors.ApiError) and error.status >= 400:
@@ -187,8 +194,8 @@ def _hint_of(error: errors.InvokeAIError) -> str:
     if isinstance(error, errors.PlanError):
         # The only hints are lists of inputs, and for rows that cannot run, which the command itself replaces.
         return _INPUTS_HINT if error.hint else ""
-    if isinstance(error, errors.BatchFolderError) and isinstance(error.__cause__, OSError):
-        return "Free disk space, make the folder writable, or give another one. What is done is kept: add --resume."
+    if isinstance(error, errors.BatchFolderError):
+        return error.hint.replace("Pass", "Give").replace("overwrite=True", "--overwrite")
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
 
 

@@ -26,6 +26,7 @@ from invokeai_py_client.cli.workflow_argument import set_option, workflow_argume
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.image import Image
+    from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.cli.image_names import ImageNames
     from invokeai_py_client.wire.events import Event
@@ -135,7 +136,10 @@ def command(
         return
     run.result()
     images = run.images
-    files = [] if out is None else _save(images, out, names)
+    try:
+        files = [] if out is None else _save(images, out, names)
+    except OSError as error:
+        raise _unsaved(run, images, error) from error
     seconds = round(time.monotonic() - began, 3)
     made = [image.name for image in images] if out is None else files
     output.done(
@@ -177,6 +181,15 @@ def _save(images: Sequence[Image], out: Path, names: ImageNames | None) -> list[
     return [
         image.save_as(out / name) for image, name in zip(images, names.of([one.name for one in images]), strict=True)
     ]
+
+
+def _unsaved(run: Run, images: Sequence[Image], error: OSError) -> Failure:
+    return Failure(
+        "file_error",
+        f"The run has completed, and its images cannot be saved: {error.strerror or error}.",
+        "They are on the server. Free disk space or make the folder writable, and get them with: images download.",
+        {"batch_id": run.batch_id, "images": [image.name for image in images]},
+    )
 
 
 def _show_images(output: Output, made: Sequence[object], seconds: float) -> None:

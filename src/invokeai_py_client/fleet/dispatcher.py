@@ -425,7 +425,8 @@ class Dispatcher:
                 # It was not sent yet.
                 self._again(attempt, was_tried=attempt.drop is not None)
                 continue
-            self._deaths[attempt.row.index] += is_dead and attempt in begun
+            if is_dead and attempt in begun:
+                self._deaths[attempt.row.index] += 1
             if self._deaths[attempt.row.index] >= MOST_DEATHS:
                 why = f"set aside: {MOST_DEATHS} servers have died while they ran it"
                 self._fail(attempt.row, why, server.url)

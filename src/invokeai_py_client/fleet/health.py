@@ -18,7 +18,7 @@ LOOKS_EVERY = 1.0
 """Seconds between two checks. While the socket is connected, a check sends no request."""
 
 DEAD_AFTER = 3.0
-"""Seconds for which a server must refuse connections before it counts as dead, so that a quick restart does not."""
+"""Seconds for which requests to a server must fail before it counts as dead, so that a quick restart does not."""
 
 HUNG_AFTER = 30.0
 """Seconds without a response after which a server counts as hung. One that loads a large model may be silent for
@@ -86,4 +86,5 @@ def _away(error: InvokeAIError, seconds: float) -> Away | None:
     """Return why a server that has not responded for `seconds` is away; None if it is too early to say."""
     if isinstance(error, RequestTimeout):
         return Away("hung", f"it has not responded for {seconds:.0f} s") if seconds >= HUNG_AFTER else None
-    return Away("dead", f"{error}") if seconds >= DEAD_AFTER else None
+    # A server that responds, but not to this user, has killed no row.
+    return Away("dead" if error.is_transient else "refused", f"{error}") if seconds >= DEAD_AFTER else None

@@ -7,9 +7,10 @@ import math
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from invokeai_py_client.batch.journal import is_chunk_id
 from invokeai_py_client.errors import (
@@ -31,7 +32,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.sender import Sender
-from invokeai_py_client.wire.call import Call, Query
+from invokeai_py_client.wire.call import Call, Query, Response
 from invokeai_py_client.wire.calls import app, models, queue
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ SLOW_ITEMS = 10
 _UNFINISHED = frozenset({"pending", "in_progress", "waiting"})
 
 _HOUR = 3600.0
+
+_SAME_TIME = timedelta(seconds=3)
+"""Two clocks that differ by less are taken for equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,8 +231,10 @@ class ServerReader:
         name: the name of the server; by default its URL.
     """
 
-    def __init__(self, http: Sender, *, slots: int | None, name: str | None = None) -> None:
+    def __init__(self, http: HttpTransport, *, slots: int | None, name: str | None = None) -> None:
         self._http = _OneTry(http)
+        self._date: str | None = None
+        http.on_exchange.append(self._note_date)
         self._name = name or http.settings.url
         self._given_slots = slots
         self._processor = ProcessorWatch(self._http)
@@ -264,6 +270,20 @@ class ServerReader:
     def _slots(self) -> int:
         return self._given_slots or max(1, len(self._devices or ()))
 
+    def _note_date(self, call: Call[Any], response: Response | None) -> None:
+        if response is not None:
+            self._date = response.headers.get("Date")
+
+    def _now(self) -> datetime:
+        """Return the time by the server's clock, of which the times of its items are."""
+        here = datetime.now(UTC)
+        try:
+            there = parsedate_to_datetime(self._date or "").replace(tzinfo=UTC)
+        except ValueError:
+            return here
+        # The header has whole seconds.
+        return there if abs(there - here) > _SAME_TIME else here
+
     async def _ask(self, asked: AskStatus) -> ServerStatus:
         queue_id = asked.queue_id
         is_first = self._version is None
@@ -283,7 +303,7 @@ class ServerReader:
         is_own = is_chunk_id if asked.own is None else partial(_begins, tuple(asked.own))
         own = None if unfinished is None else sum(is_own(item.batch_id) for item in unfinished)
         others = None if unfinished is None or own is None else len(unfinished) - own
-        now = datetime.now(UTC)
+        now = self._now()
         state: ServerState = "slow" if is_slow(unfinished or (), ended, now) else "busy" if others else "ready"
         return ServerStatus(
             name=self._name,
@@ -312,7 +332,7 @@ class ServerReader:
         item_ids = await all_ids(self._http, queue_id)
         wanted = item_ids[count if has_too_many else 0 : count + _RECENT]
         items = await summaries_of(self._http, queue_id, wanted)
-        now = datetime.now(UTC)
+        now = self._now()
         ended = [item for item in items if item.parent_item_id is None and _is_recent(item.completed_at, now)]
         return None if has_too_many else [item for item in items if item.status in _UNFINISHED], ended
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from invokeai_py_client.live.state.run_state import RunState
@@ -45,8 +45,8 @@ class Router:
         self._runs: dict[TrackedRun, None] = {}
         self._urgent: dict[TrackedRun, None] = {}
         self._parts: dict[TrackedRun, None] = {}
-        self._of_batch: dict[str, list[TrackedRun]] = {}
-        self._of_item: dict[int, list[TrackedRun]] = {}
+        self._of_batch: dict[str, tuple[TrackedRun, ...]] = {}
+        self._of_item: dict[int, tuple[TrackedRun, ...]] = {}
         self._queue_watchers: dict[str, list[Watcher]] = {}
         self._followed = followed
         self._bulk_change = bulk_change
@@ -68,7 +68,7 @@ class Router:
         if is_urgent:
             self._urgent[run] = None
         if state.only is None:
-            self._of_batch.setdefault(state.batch_id, []).append(run)
+            _add(self._of_batch, state.batch_id, run)
         else:
             self._parts[run] = None
         state.item_added = lambda item_id: _add(self._of_item, item_id, run)
@@ -192,12 +192,12 @@ class Router:
             self._faults.add(event.name)
             logger.warning("an event of type %r could not be read: %s", event.name, event.fault)
 
-    def _runs_of(self, event: ItemEvent | ProgressReport) -> list[TrackedRun]:
+    def _runs_of(self, event: ItemEvent | ProgressReport) -> Sequence[TrackedRun]:
         batch_id = event.batch_id
         # A batch's first events may come before the server's response names its items.
         runs = self._of_batch.get(batch_id)
         if runs is not None and not self._parts:
-            return [*runs]
+            return runs
         of_item = [run for run in self._of_item.get(event.item_id, ()) if batch_id in (run.state.batch_id, REDACTED)]
         return of_item + [run for run in runs or () if run not in of_item]
 
@@ -209,15 +209,15 @@ def _ignore(item_id: int) -> None:
 K = TypeVar("K")
 
 
-def _add(index: dict[K, list[TrackedRun]], key: K, run: TrackedRun) -> None:
-    runs = index.setdefault(key, [])
+def _add(index: dict[K, tuple[TrackedRun, ...]], key: K, run: TrackedRun) -> None:
+    runs = index.get(key, ())
     if run not in runs:
-        runs.append(run)
+        index[key] = (*runs, run)
 
 
-def _remove(index: dict[K, list[TrackedRun]], key: K, run: TrackedRun) -> None:
-    runs = index.get(key, [])
-    if run in runs:
-        runs.remove(run)
-        if not runs:
-            del index[key]
+def _remove(index: dict[K, tuple[TrackedRun, ...]], key: K, run: TrackedRun) -> None:
+    left = tuple(one for one in index.get(key, ()) if one is not run)
+    if left:
+        index[key] = left
+    else:
+        index.pop(key, None)

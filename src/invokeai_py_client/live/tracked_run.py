@@ -42,6 +42,26 @@ class TrackedRun:
         state: the state of the run's items.
     """
 
+    # Thousands may be live. With slots, an event finds all in one place of the memory.
+    __slots__ = (
+        "__weakref__",
+        "_has_watcher_failed",
+        "cancel_asked",
+        "cancels_under_way",
+        "checked_at",
+        "destination",
+        "due_at",
+        "failure",
+        "heard_at",
+        "history",
+        "keeps_history",
+        "pollings",
+        "state",
+        "waiters",
+        "wakers",
+        "watchers",
+    )
+
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.waiters: set[asyncio.Future[None]] = set()

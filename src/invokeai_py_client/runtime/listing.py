@@ -102,6 +102,9 @@ class Listing(FixedAttributes, Generic[T]):
             raise IndexError(f"the list has nothing at {index}")
         return found[0]
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: iterate it, or call first(10)>"
+
     def first(self, n: int) -> list[T]:
         """Return the first `n` elements, or fewer if the list is shorter."""
         return self._engine.block(self._first(n))

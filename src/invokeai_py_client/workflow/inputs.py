@@ -127,6 +127,14 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
     def _instead_of(self, name: str) -> str:
         return f" To set an input: wf.inputs[{name!r}].value = ..."
 
+    def __str__(self) -> str:
+        from invokeai_py_client.workflow.input_table import input_table
+
+        return str(input_table(self))
+
+    def __repr__(self) -> str:
+        return f"<WorkflowInputs: {', '.join(repr(one.label) for one in self)}>"
+
     def __len__(self) -> int:
         return len(self._inputs)
 

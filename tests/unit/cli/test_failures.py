@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from pathlib import Path
 
 import pytest
 
 from invokeai_py_client import errors
 from invokeai_py_client.batch.folder import BatchFolder
+from invokeai_py_client.batch.journal import Start
 from invokeai_py_client.cli.failures import CODES, EXIT_CODES, Failure, failure_of
 
 KINDS = [getattr(errors, name) for name in errors.__all__]
@@ -85,16 +87,37 @@ def test_a_status_that_is_no_error_is_not_a_detail() -> None:
     assert failure_of(errors.ServerError("x", status=503, method="GET", url="")).details == {"http_status": 503}
 
 
-def test_a_folder_that_cannot_be_written_is_not_taken_for_one_in_use(tmp_path: Path) -> None:
+def test_the_hints_of_a_folder_fit_its_problem_and_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(errors.BatchFolderError) as caught:
         BatchFolder(tmp_path / "file" / "out")
-    assert failure_of(caught.value).hint.startswith("Free disk space, make the folder writable, or give another one.")
+    # As it is when the batch has ended with it.
+    assert failure_of(pickle.loads(pickle.dumps(caught.value))).hint.startswith("Free disk space or make the folder")
     kept = BatchFolder(tmp_path / "out")
     with pytest.raises(errors.BatchFolderError) as caught:
         BatchFolder(tmp_path / "out")
+    assert failure_of(caught.value).hint == "Wait for that batch to end, or pass another folder."
+    kept.journal.started(Start("one workflow"))
+    with pytest.raises(errors.BatchFolderError) as caught:
+        kept.check("another")
     kept.release()
-    assert failure_of(caught.value).hint.startswith("Wait for a batch that uses it")
+    assert failure_of(caught.value).hint == "Give another folder, or --overwrite to delete those results."
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (OSError(28, "No space left on device"), "A file cannot be used: No space left on device.", "Free disk space."),
+        (
+            PermissionError(13, "Permission denied", "out"),
+            "'out' cannot be used: Permission denied.",
+            "Correct the path or its permissions.",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(error: OSError, message: str, hint: str) -> None:
+    failure = failure_of(error)
+    assert (failure.message, failure.hint, failure.exit_code) == (message, hint, 2)
 
 
 def test_an_unknown_column_is_not_answered_with_python(tmp_path: Path) -> None:

@@ -141,6 +141,16 @@ async def test_a_slow_server(took: float, runs_for: float, state: str) -> None:
     assert (status.state, status.is_usable) == (state, True)
 
 
+async def test_times_are_compared_by_the_clock_of_the_server() -> None:
+    server = QueueOf(behind=600)
+    for _ in range(10):
+        server.ended("completed", began=600 + 100, ended=600 + 90)
+    server.add("in_progress", batch=ROW, started_at=ago(600 + 50))
+    status = await status_of(server.answer)
+    assert status.state == "ready"
+    assert status.rows_per_hour == pytest.approx(360, rel=0.05)
+
+
 async def test_a_first_item_is_not_slow() -> None:
     server = QueueOf()
     server.add("in_progress", batch=ROW, started_at=ago(3000))

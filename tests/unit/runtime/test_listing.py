@@ -85,6 +85,12 @@ def test_a_part_of_it_fetches_no_more_than_that(engine: Engine) -> None:
             listing[index]
 
 
+def test_it_says_how_it_is_read_and_fetches_nothing_for_that(engine: Engine) -> None:
+    store = Store("a")
+    assert repr(Listing(engine, store.keys, store.fetch, size=2)) == "<Listing: iterate it, or call first(10)>"
+    assert store.fetched == []
+
+
 async def test_the_first_of_it_are_as_many_as_there_are(engine: Engine) -> None:
     store = Store("a", "b", "c", "d", "e")
     store.gone = {"b"}

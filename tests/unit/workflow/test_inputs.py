@@ -67,6 +67,13 @@ def test_the_exposed_fields_are_the_inputs_as_far_as_they_exist(inputs: Workflow
     assert inputs[-1].label == "SEED"
 
 
+def test_inputs_are_printed_as_the_table_that_a_notebook_shows(inputs: WorkflowInputs) -> None:
+    heading, _, *rows = str(inputs).splitlines()
+    assert heading.split() == ["#", "Input", "Type", "Takes", "Default", "Current"]
+    assert all(one.label in row for one, row in zip(inputs, rows, strict=True))
+    assert repr(inputs).startswith(f"<WorkflowInputs: {inputs[0].label!r}, ")
+
+
 def test_an_input_answers_to_its_label(inputs: WorkflowInputs) -> None:
     inputs["Positive Prompt"].value = "a tiger"
     assert inputs[0].field.value == "a tiger"

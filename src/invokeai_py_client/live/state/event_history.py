@@ -20,9 +20,11 @@ class EventHistory:
     Progress is kept apart, unread, until the history is read. Its place tells where it belongs among the other events.
     """
 
+    __slots__ = ("_images", "_latest_image", "_length", "_others", "_progress", "dropped")
+
     def __init__(self) -> None:
         self._length = 0
-        self._progress: deque[tuple[int, str, float, int, int]] = deque()
+        self._progress: deque[tuple[int, str, ItemProgress]] = deque()
         self._others: list[tuple[int, Event]] = []
         self._images: dict[int, Any] = {}
         self._latest_image: dict[tuple[int, str], int] = {}
@@ -43,9 +45,8 @@ class EventHistory:
             self._images.pop(self._latest_image.get(node, -1), None)
             self._images[place] = report.image
             self._latest_image[node] = place
-        # A plain tuple of texts and numbers: the garbage collector forgets it.
-        overall, step, total = progress
-        self._progress.append((place, report.text, overall, step, total))
+        # Plain tuples of texts and numbers: the garbage collector forgets them.
+        self._progress.append((place, report.text, progress))
         self._length = place + 1
         if len(self._progress) > MOST_PROGRESS:
             self._images.pop(self._progress.popleft()[0], None)
@@ -55,8 +56,7 @@ class EventHistory:
         # Other threads read while the engine appends. A copy is made at once; what was appended meanwhile is left out.
         length, images = self._length, self._images.copy()
         progress = (
-            (place, unread_progress(text, images.get(place), (overall, step, total)))
-            for place, text, overall, step, total in self._progress.copy()
+            (place, unread_progress(text, images.get(place), counted)) for place, text, counted in self._progress.copy()
         )
         merged = heapq.merge(progress, self._others.copy(), key=itemgetter(0))
         return (event for place, event in merged if place < length)

@@ -200,6 +200,8 @@ class Workload:
             progress of a running item.
     """
 
+    __slots__ = ("_all", "_done", "_durations", "_expected", "_lengths", "_running", "_shape", "total")
+
     def __init__(self, shape: GraphShape, durations: NodeDurations) -> None:
         self._shape = shape
         self._durations = durations

@@ -31,6 +31,11 @@ class RunFacts(NamedTuple):
     called: list[RunState]
     called_count: int
 
+    @property
+    def is_completed(self) -> bool:
+        """Whether every item has completed."""
+        return self.is_finished and self.status == "completed"
+
 
 class RunSnapshot(NamedTuple):
     """A run at one moment. Immutable, so that any thread may read it."""

@@ -56,14 +56,13 @@ class RunState:
     """The number of items that the server has named in a response: the first ones, in the order of their ids."""
     called: CalledItems = field(init=False)
     boards: Mapping[str, str] = field(init=False)
-    snapshot: RunSnapshot = field(init=False)
-    """The run at this moment, for any thread."""
     item_added: Callable[[int], None] = field(init=False, default=_ignore)
     item_removed: Callable[[int], None] = field(init=False, default=_ignore)
     _shared: SharedState = field(init=False)
     _expected: int = field(init=False, default=0)
     _wanted: set[int] = field(init=False, default_factory=set)
-    _percentage: float = field(init=False, default=0.0)
+    _facts: RunFacts = field(init=False)
+    _progress: ItemProgress = field(init=False, default=(0.0, 0, 0))
     _alone: ItemState | None = field(init=False, default=None)
     """The item of a run of one item, once it is known that there are no others."""
     _item_ids: tuple[int, ...] = field(init=False, default=())
@@ -201,6 +200,13 @@ class RunState:
             self.items[item_id].server_was_away = True
         self.called.server_was_away()
 
+    @property
+    def snapshot(self) -> RunSnapshot:
+        """The run at this moment, for any thread."""
+        # In this order: the progress is written after the facts, so one that is 100 comes with facts that say so.
+        progress, facts = self._progress, self._facts
+        return RunSnapshot(facts, 100.0 if facts.is_completed else progress[0], progress[1], progress[2])
+
     def view(self) -> QueueItem:
         """Return the run as one queue item."""
         return self.snapshot.item()
@@ -260,7 +266,7 @@ class RunState:
         if item.view is not before:
             self._publish()
         elif progress is not None:
-            self._publish_progress(self.snapshot.facts)
+            self._publish_progress()
         return progress
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
@@ -419,7 +425,7 @@ class RunState:
         )
 
     def _publish(self) -> None:
-        """Replace the snapshot; every method that changes what callers see ends with this."""
+        """Replace what snapshots show; every method that changes what callers see ends with this."""
         items, finished, shared = self.items, self.is_finished, self._shared
         first = next(iter(items.values()), None)
         self._alone = None
@@ -440,7 +446,7 @@ class RunState:
             else:
                 status = "pending" if shared.counts["pending"] == len(items) else "in_progress"
                 completed_at = None
-        facts = RunFacts(
+        self._facts = RunFacts(
             base=base,
             status=status,
             started_at=started_at,
@@ -453,23 +459,20 @@ class RunState:
             called=self.called.states,
             called_count=len(self.called.states),
         )
-        self._publish_progress(facts, is_completed=finished and status == "completed")
+        self._publish_progress()
 
-    def _publish_progress(self, facts: RunFacts, *, is_completed: bool = False) -> None:
-        """Replace the snapshot. Unless `facts` is a new object, only the progress may have changed."""
+    def _publish_progress(self) -> None:
+        """Replace the part of the snapshot that changes with each report of progress."""
         alone, shared = self._alone, self._shared
         if alone is not None:
             percentage = alone.percentage
         else:
             mean = shared.percentages / max(len(self.items), self._expected, 1)
-            percentage = mean if facts.is_finished else min(mean, MOST_BEFORE_THE_END)
-        # Items that are added, or run again, must not move the percentage back.
-        if percentage > self._percentage:
-            self._percentage = percentage
+            percentage = mean if self._facts.is_finished else min(mean, MOST_BEFORE_THE_END)
         latest = shared.latest
-        self.snapshot = RunSnapshot(
-            facts,
-            100.0 if is_completed else self._percentage,
+        self._progress = (
+            # Items that are added, or run again, must not move the percentage back.
+            max(percentage, self._progress[0]),
             0 if latest is None else latest.step,
             0 if latest is None else latest.steps,
         )
