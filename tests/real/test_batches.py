@@ -5,30 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests import documents
+from tests.documents import edge
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, errors
 
 
 def node(node_id: str, node_type: str, **values: Any) -> dict[str, Any]:
-    inputs = {name: {"name": name, "label": "", "value": value} for name, value in values.items()}
-    data = {"id": node_id, "type": node_type, "version": "1.0.0", "label": "", "notes": "", "isOpen": True}
-    return {
-        "id": node_id,
-        "type": "invocation",
-        "position": {"x": 0, "y": 0},
-        "data": {**data, "isIntermediate": True, "useCache": False, "inputs": inputs},
-    }
-
-
-def wire(source: str, output: str, target: str, field: str) -> dict[str, str]:
-    return {
-        "id": f"{source}{target}{field}",
-        "type": "default",
-        "source": source,
-        "sourceHandle": output,
-        "target": target,
-        "targetHandle": field,
-    }
+    return documents.node(node_id, node_type, "1.0.0", **values)
 
 
 def test_every_combination_is_run_and_every_image_told(client: InvokeAIClient, blur: dict[str, Any]) -> None:
@@ -39,9 +23,9 @@ def test_every_combination_is_run_and_every_image_told(client: InvokeAIClient, b
         node("widths", "integer_batch", integers=[], batch_group_id="None"),
     ]  # fmt: skip
     blur["edges"] += [
-        wire("radii", "value", "blur", "radius"),
-        wire("count", "integers", "widths", "integers"),
-        wire("widths", "value", "blank", "width"),
+        edge("radii", "value", "blur", "radius"),
+        edge("count", "integers", "widths", "integers"),
+        edge("widths", "value", "blank", "width"),
     ]
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
     run = wf.submit_sync()
@@ -66,8 +50,8 @@ def test_dynamic_prompts_are_made_by_the_server(client: InvokeAIClient) -> None:
                 node("join", "string_join", string_left="", string_right="!"),
             ],
             "edges": [
-                wire("make", "strings", "prompts", "strings"),
-                wire("prompts", "value", "join", "string_left"),
+                edge("make", "strings", "prompts", "strings"),
+                edge("prompts", "value", "join", "string_left"),
             ],
         }
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
@@ -89,7 +73,7 @@ def test_images_come_from_a_board(client: InvokeAIClient, blur: dict[str, Any]) 
     blur["nodes"][0] = node("images", "image_batch", images=[], batch_group_id="None")
     blur["nodes"].append(node("board", "image_generator", generator=generator))
     blur["exposedFields"] = []
-    blur["edges"] = [wire("board", "images", "images", "images"), wire("images", "image", "blur", "image")]
+    blur["edges"] = [edge("board", "images", "images", "images"), edge("images", "image", "blur", "image")]
     again = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
     (datum,) = again._build_submission()["batch"]["data"][0]
     assert sorted(item["image_name"] for item in datum["items"]) == sorted(made)
@@ -103,7 +87,7 @@ def test_an_empty_batch_is_refused_and_nothing_submitted(client: InvokeAIClient,
     blur["nodes"][0] = node("images", "image_batch", images=[], batch_group_id="None")
     blur["nodes"].append(node("board", "image_generator", generator=generator))
     blur["exposedFields"] = []
-    blur["edges"] = [wire("board", "images", "images", "images"), wire("images", "image", "blur", "image")]
+    blur["edges"] = [edge("board", "images", "images", "images"), edge("images", "image", "blur", "image")]
     wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(blur))
     before = client._make_request("GET", "/queue/default/status").json()["queue"]["total"]
     with pytest.raises(errors.BatchError, match="node images"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from invokeai_py_client.batch.cells import Terms, part_term
 from invokeai_py_client.batch.plan_data import PlannedWorkflow, model_name
@@ -18,6 +19,7 @@ from invokeai_py_client.workflow.seeds import seed_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
 
 
+@dataclass(slots=True, eq=False)
 class BaseWorkflow:
     """The workflow that a plan is made of.
 
@@ -28,19 +30,16 @@ class BaseWorkflow:
         fields: the values; the edges that columns replace are removed from them while the plan is made.
     """
 
-    def __init__(
-        self,
-        definition: WorkflowDefinition,
-        current: WorkflowDefinition,
-        templates: NodeTemplates,
-        fields: WorkflowFields,
-    ) -> None:
-        self.definition = definition
-        self.current = current
-        self.templates = templates
-        self.fields = fields
-        self.inputs: WorkflowInputs = shown_inputs(current, templates, fields)
-        self._saved = fields.snapshot()
+    definition: WorkflowDefinition
+    current: WorkflowDefinition
+    templates: NodeTemplates
+    fields: WorkflowFields
+    inputs: WorkflowInputs = field(init=False)
+    _saved: WorkflowFields = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inputs = shown_inputs(self.current, self.templates, self.fields)
+        self._saved = self.fields.snapshot()
 
     def planned(self, axes: Sequence[PlanAxis], terms: Terms, called: CalledWorkflows) -> PlannedWorkflow:
         """Return the workflow of a plan with these axes.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.batch.base_workflow import BaseWorkflow
@@ -20,28 +21,18 @@ _MOST_TOLD = 20
 """How many bad cells a message lists."""
 
 
+@dataclass(slots=True, eq=False)
 class Planned:
     """A plan whose cells are checked, except for names that only the server can resolve."""
 
-    def __init__(
-        self,
-        workflow: BaseWorkflow,
-        axes: Sequence[PlanAxis],
-        late: Sequence[Late],
-        shown_axes: Sequence[Axis],
-        terms: Terms,
-        prompts: DynamicPrompts,
-        random_seed: int | None,
-        sample_seed: int | None,
-    ) -> None:
-        self._workflow = workflow
-        self._axes = axes
-        self._late = late
-        self._shown_axes = shown_axes
-        self._terms = terms
-        self._prompts = prompts
-        self._random_seed = random_seed
-        self._sample_seed = sample_seed
+    _workflow: BaseWorkflow
+    _axes: Sequence[PlanAxis]
+    _late: Sequence[Late]
+    _shown_axes: Sequence[Axis]
+    _terms: Terms
+    _prompts: DynamicPrompts
+    _random_seed: int | None
+    _sample_seed: int | None
 
     @property
     def kinds(self) -> set[str]:

@@ -8,7 +8,6 @@ import logging
 import os
 import stat
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TextIO
 
 from invokeai_py_client.errors import TransferRefusedError
@@ -53,9 +52,7 @@ class TransferLog:
             self._file.write("\n")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._write()
         if self._file is not None:
             try:

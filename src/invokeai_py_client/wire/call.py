@@ -156,9 +156,14 @@ class Call(Generic[T]):
     has_secrets: bool = False
 
 
+def idempotent(method: str, path: str, parse: Callable[[Response], T], **options: Any) -> Call[T]:
+    """Return a request that may be repeated; `options` are other attributes of `Call`."""
+    return Call(method, path, parse, idempotent=True, **options)
+
+
 def get(path: str, parse: Callable[[Response], T], query: Query | None = None) -> Call[T]:
-    """Return a `GET` request that only reads, so that it may be retried."""
-    return Call("GET", path, parse, query=query or {}, idempotent=True)
+    """Return a `GET` request that only reads, so that it may be repeated."""
+    return idempotent("GET", path, parse, query=query or {})
 
 
 GONE = frozenset({404})

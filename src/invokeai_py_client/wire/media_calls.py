@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
-from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get, json_of
+from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get, idempotent, json_of
 from invokeai_py_client.wire.reading import record
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def upload(
 
 def update(noun: Noun, name: str, changes: Mapping[str, Any], kind: type[R]) -> Call[R]:
     """`PATCH /api/v1/{noun}s/i/{name}`: its category, `is_intermediate` or `starred`."""
-    return Call("PATCH", api_path(f"{noun}s", "i", name), record(kind), body=dict(changes), idempotent=True)
+    return idempotent("PATCH", api_path(f"{noun}s", "i", name), record(kind), body=dict(changes))
 
 
 def change_many(noun: Noun, verb: str, names: Sequence[str], parse: Callable[[Response], T]) -> Call[T]:
     """`POST /api/v1/{noun}s/{verb}`: names that do not exist are missing from the response."""
-    return Call("POST", api_path(f"{noun}s", verb), parse, body={f"{noun}_names": list(names)}, idempotent=True)
+    return idempotent("POST", api_path(f"{noun}s", verb), parse, body={f"{noun}_names": list(names)})
 
 
 def deleted(noun: Noun, names: Sequence[str], kind: type[D]) -> Callable[[Response], D]:

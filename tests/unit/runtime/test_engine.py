@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -181,20 +182,11 @@ def test_closing_tells_those_who_wait_and_cleans_up_last_in_first_out(engine: En
         ready.set()
         await asyncio.sleep(60)
 
-    told: list[BaseException] = []
-
-    def wait() -> None:
-        try:
-            engine.block(work())
-        except ClientClosedError as error:
-            told.append(error)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    ready.wait()
-    engine.close()
-    thread.join(5)
-    (error,) = told
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(engine.block, work())
+        ready.wait()
+        engine.close()
+        error = waiting.exception(5)
     assert isinstance(error, ClientClosedError)
     assert error.may_have_been_applied
     assert done == ["background", "second", "first"]
@@ -235,26 +227,17 @@ def test_work_that_will_not_be_cancelled_holds_up_neither_close_nor_its_caller(
             except asyncio.CancelledError:
                 continue
 
-    told: list[BaseException] = []
-
-    def wait() -> None:
-        try:
-            engine.block(stubborn())
-        except ClientClosedError as error:
-            told.append(error)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    started.wait()
-    (own,) = (one for one in threading.enumerate() if one.name == "test engine")
-    began = time.monotonic()
-    engine.close()
-    closed_after = time.monotonic() - began
-    thread.join(5)
-    own.join(5)
-    assert not own.is_alive(), "the engine's thread ends all the same"
-    release.set()
-    assert len(told) == 1
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(engine.block, stubborn())
+        started.wait()
+        (own,) = (one for one in threading.enumerate() if one.name == "test engine")
+        began = time.monotonic()
+        engine.close()
+        closed_after = time.monotonic() - began
+        assert isinstance(waiting.exception(5), ClientClosedError)
+        own.join(5)
+        assert not own.is_alive(), "the engine's thread ends all the same"
+        release.set()
     assert closed_after < 2 * patience + 0.5
 
 

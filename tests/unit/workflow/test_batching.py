@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
+from tests.documents import edge
 
 from invokeai_py_client.errors import BatchError
 from invokeai_py_client.workflow.batching import batch_data, batch_faults, batch_nodes, rest_of
@@ -25,14 +26,7 @@ def integers(node_id: str, items: list[int], group: str = "None") -> dict[str, A
 
 
 def wire(source: str, target: str, field: str, output: str = "value") -> dict[str, str]:
-    return {
-        "id": f"{source}{target}{field}",
-        "type": "default",
-        "source": source,
-        "sourceHandle": output,
-        "target": target,
-        "targetHandle": field,
-    }
+    return edge(source, output, target, field)
 
 
 class Made:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.documents import edge, node
 
 from invokeai_py_client.workflow.batching import batch_nodes
 from invokeai_py_client.workflow.connections import kept_edges
@@ -13,24 +14,6 @@ from invokeai_py_client.workflow.field_values import WorkflowFields
 from invokeai_py_client.workflow.graph import BuiltGraph, build_graph, with_values
 from invokeai_py_client.workflow.inputs import shown_inputs
 from invokeai_py_client.workflow.templates import NodeTemplates
-
-
-def node(node_id: str, kind: str, version: str, *, intermediate: bool = True, **values: Any) -> dict[str, Any]:
-    inputs = {name: {"name": name, "label": "", "value": value} for name, value in values.items()}
-    data = {"id": node_id, "type": kind, "version": version, "label": "", "inputs": inputs}
-    return {"id": node_id, "type": "invocation", "data": {**data, "isIntermediate": intermediate, "useCache": False}}
-
-
-def edge(source: str, source_field: str, target: str, target_field: str) -> dict[str, str]:
-    return {
-        "id": f"{source}{target}{target_field}",
-        "type": "default",
-        "source": source,
-        "sourceHandle": source_field,
-        "target": target,
-        "targetHandle": target_field,
-    }
-
 
 DOCUMENT: dict[str, Any] = {
     "name": "blur",

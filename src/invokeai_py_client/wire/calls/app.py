@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import Call, Response, api_path, get
+from invokeai_py_client.wire.call import Call, Response, api_path, get, idempotent
 from invokeai_py_client.wire.reading import content, list_of, nothing, number, record
 
 MAX_OPENAPI_BYTES = 16 * 1024 * 1024
@@ -15,12 +15,12 @@ MAX_OPENAPI_BYTES = 16 * 1024 * 1024
 
 def get_version() -> Call[str]:
     """`GET /api/v1/app/version`: does not need a token, so it shows whether this is an InvokeAI server."""
-    return Call("GET", api_path("app", "version"), _version, idempotent=True, needs_token=False)
+    return idempotent("GET", api_path("app", "version"), _version, needs_token=False)
 
 
 def get_openapi() -> Call[bytes]:
     """`GET /openapi.json`: the description of all routes and node types, unparsed (1.8 MB)."""
-    return Call("GET", "/openapi.json", content, idempotent=True, max_bytes=MAX_OPENAPI_BYTES, needs_token=False)
+    return idempotent("GET", "/openapi.json", content, max_bytes=MAX_OPENAPI_BYTES, needs_token=False)
 
 
 def get_dependencies() -> Call[dict[str, str]]:
@@ -35,13 +35,7 @@ def get_config() -> Call[records.app.RuntimeConfig]:
 
 def update_config(changes: Mapping[str, Any]) -> Call[records.app.RuntimeConfig]:
     """`PATCH /api/v1/app/runtime_config`: changes settings of the running server. For administrators."""
-    return Call(
-        "PATCH",
-        api_path("app", "runtime_config"),
-        record(records.app.RuntimeConfig),
-        body=dict(changes),
-        idempotent=True,
-    )
+    return idempotent("PATCH", api_path("app", "runtime_config"), record(records.app.RuntimeConfig), body=dict(changes))
 
 
 def list_generation_devices() -> Call[list[records.app.GenerationDevice]]:
@@ -56,7 +50,7 @@ def get_log_level() -> Call[int]:
 
 def set_log_level(level: int) -> Call[int]:
     """`POST /api/v1/app/logging`. For administrators."""
-    return Call("POST", api_path("app", "logging"), number, body=level, idempotent=True)
+    return idempotent("POST", api_path("app", "logging"), number, body=level)
 
 
 def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
@@ -66,17 +60,17 @@ def get_invocation_cache() -> Call[records.app.InvocationCacheStatus]:
 
 def enable_invocation_cache() -> Call[None]:
     """`PUT /api/v1/app/invocation_cache/enable`. For administrators."""
-    return Call("PUT", api_path("app", "invocation_cache", "enable"), nothing, idempotent=True)
+    return idempotent("PUT", api_path("app", "invocation_cache", "enable"), nothing)
 
 
 def disable_invocation_cache() -> Call[None]:
     """`PUT /api/v1/app/invocation_cache/disable`: makes every node run. For administrators."""
-    return Call("PUT", api_path("app", "invocation_cache", "disable"), nothing, idempotent=True)
+    return idempotent("PUT", api_path("app", "invocation_cache", "disable"), nothing)
 
 
 def clear_invocation_cache() -> Call[None]:
     """`DELETE /api/v1/app/invocation_cache`. For administrators."""
-    return Call("DELETE", api_path("app", "invocation_cache"), nothing, idempotent=True)
+    return idempotent("DELETE", api_path("app", "invocation_cache"), nothing)
 
 
 def _version(response: Response) -> str:

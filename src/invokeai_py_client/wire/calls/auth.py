@@ -7,13 +7,13 @@ from typing import Any
 
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get, idempotent
 from invokeai_py_client.wire.reading import list_of, nothing, record
 
 
 def get_status() -> Call[records.users.AuthStatus]:
     """`GET /api/v1/auth/status`: does not need a token."""
-    return Call("GET", api_path("auth", "status"), record(records.users.AuthStatus), idempotent=True, needs_token=False)
+    return idempotent("GET", api_path("auth", "status"), record(records.users.AuthStatus), needs_token=False)
 
 
 def setup(email: str, password: Secret, *, display_name: str | None) -> Call[records.users.NewUser]:
@@ -30,12 +30,11 @@ def setup(email: str, password: Secret, *, display_name: str | None) -> Call[rec
 
 def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.users.LoginResult]:
     """`POST /api/v1/auth/login`: returns a token that is valid for a day, or with `remember_me` for a week."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("auth", "login"),
         record(records.users.LoginResult),
         body={"email": email, "password": password, "remember_me": remember_me},
-        idempotent=True,
         needs_token=False,
         has_secrets=True,
     )
@@ -43,7 +42,7 @@ def login(email: str, password: Secret, *, remember_me: bool) -> Call[records.us
 
 def logout() -> Call[None]:
     """`POST /api/v1/auth/logout`: the token stays valid until it expires."""
-    return Call("POST", api_path("auth", "logout"), nothing, idempotent=True, needs_token=False)
+    return idempotent("POST", api_path("auth", "logout"), nothing, needs_token=False)
 
 
 def get_me() -> Call[records.users.UserRecord]:
@@ -86,19 +85,18 @@ def create_user(
 
 def update_user(user_id: str, changes: Mapping[str, Any]) -> Call[records.users.UserRecord]:
     """`PATCH /api/v1/auth/users/{user_id}`: for administrators."""
-    return Call(
+    return idempotent(
         "PATCH",
         api_path("auth", "users", user_id),
         record(records.users.UserRecord),
         body=dict(changes),
-        idempotent=True,
         has_secrets=True,
     )
 
 
 def delete_user(user_id: str) -> Call[None]:
     """`DELETE /api/v1/auth/users/{user_id}`: for administrators."""
-    return Call("DELETE", api_path("auth", "users", user_id), nothing, idempotent=True, done_statuses=GONE)
+    return idempotent("DELETE", api_path("auth", "users", user_id), nothing, done_statuses=GONE)
 
 
 def _password(response: Response) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get, idempotent
 from invokeai_py_client.wire.reading import list_of, record, texts
 
 UNCATEGORIZED = "none"
@@ -38,9 +38,7 @@ def create_board(board_name: str) -> Call[records.boards.BoardRecord]:
 
 def update_board(board_id: str, changes: Mapping[str, Any]) -> Call[records.boards.BoardRecord]:
     """`PATCH /api/v1/boards/{board_id}`: its name, cover, visibility, or whether it is archived."""
-    return Call(
-        "PATCH", api_path("boards", board_id), record(records.boards.BoardRecord), body=dict(changes), idempotent=True
-    )
+    return idempotent("PATCH", api_path("boards", board_id), record(records.boards.BoardRecord), body=dict(changes))
 
 
 def delete_board(board_id: str, *, include_images: bool) -> Call[records.boards.DeletedBoard]:
@@ -54,13 +52,8 @@ def delete_board(board_id: str, *, include_images: bool) -> Call[records.boards.
             return records.boards.DeletedBoard(board_id=board_id, deleted_board_images=[], deleted_images=[])
         return records.boards.DeletedBoard.model_validate(response.json())
 
-    return Call(
-        "DELETE",
-        api_path("boards", board_id),
-        read,
-        query={"include_images": include_images},
-        idempotent=True,
-        done_statuses=GONE,
+    return idempotent(
+        "DELETE", api_path("boards", board_id), read, query={"include_images": include_images}, done_statuses=GONE
     )
 
 
@@ -86,21 +79,19 @@ def count_images(board_id: str, categories: Sequence[str]) -> Call[int]:
 
 def add_images(board_id: str, image_names: Sequence[str]) -> Call[records.boards.BoardAdditions]:
     """`POST /api/v1/board_images/batch`: moves images, as an image is on one board at most."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("board_images", "batch"),
         record(records.boards.BoardAdditions),
         body={"board_id": board_id, "image_names": list(image_names)},
-        idempotent=True,
     )
 
 
 def remove_images(image_names: Sequence[str]) -> Call[records.boards.BoardRemovals]:
     """`POST /api/v1/board_images/batch/delete`: removes images from their boards without deleting them."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("board_images", "batch", "delete"),
         record(records.boards.BoardRemovals),
         body={"image_names": list(image_names)},
-        idempotent=True,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Query, api_path, get
+from invokeai_py_client.wire.call import GONE, Call, Query, api_path, get, idempotent
 from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, maybe_object, number, record
@@ -48,12 +48,11 @@ def get_image_workflow(image_name: str) -> Call[records.images.ImageWorkflow]:
 
 def get_images(image_names: Sequence[str]) -> Call[list[records.images.ImageRecord]]:
     """`POST /api/v1/images/images_by_names`: at most 1,000. Skips names that do not exist. Servers from 6.0."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("images", "images_by_names"),
         list_of(records.images.ImageRecord),
         body={"image_names": list(image_names)},
-        idempotent=True,
     )
 
 
@@ -93,11 +92,10 @@ def update_image(image_name: str, changes: Mapping[str, Any]) -> Call[records.im
 
 def delete_image(image_name: str) -> Call[records.images.DeletedImages]:
     """`DELETE /api/v1/images/i/{image_name}`: for a name that does not exist, the response is an empty list."""
-    return Call(
+    return idempotent(
         "DELETE",
         api_path("images", "i", image_name),
         deleted("image", [image_name], records.images.DeletedImages),
-        idempotent=True,
         done_statuses=GONE,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from invokeai_py_client.secret import Secret
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get
+from invokeai_py_client.wire.call import GONE, Call, Part, Query, Response, api_path, get, idempotent
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, nothing, record, record_or_none, texts
 
@@ -47,18 +47,14 @@ def list_missing_models() -> Call[list[records.models.ModelRecord]]:
 
 def update_model(key: str, changes: Mapping[str, Any]) -> Call[records.models.ModelRecord]:
     """`PATCH /api/v2/models/i/{key}`: changes name, description, trigger phrases, default settings and so on."""
-    return Call(
-        "PATCH",
-        api_path("models", "i", key, version=2),
-        record(records.models.ModelRecord),
-        body=dict(changes),
-        idempotent=True,
+    return idempotent(
+        "PATCH", api_path("models", "i", key, version=2), record(records.models.ModelRecord), body=dict(changes)
     )
 
 
 def delete_model(key: str) -> Call[None]:
     """`DELETE /api/v2/models/i/{key}`: deletes a model, and its files if they are in the server's models folder."""
-    return Call("DELETE", api_path("models", "i", key, version=2), nothing, idempotent=True, done_statuses=GONE)
+    return idempotent("DELETE", api_path("models", "i", key, version=2), nothing, done_statuses=GONE)
 
 
 def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
@@ -76,12 +72,7 @@ def delete_models(keys: Sequence[str]) -> Call[records.models.DeletedModels]:
 
 def reidentify_model(key: str) -> Call[records.models.ModelRecord]:
     """`POST /api/v2/models/i/{key}/reidentify`: detects the type and format of the files again."""
-    return Call(
-        "POST",
-        api_path("models", "i", key, "reidentify", version=2),
-        record(records.models.ModelRecord),
-        idempotent=True,
-    )
+    return idempotent("POST", api_path("models", "i", key, "reidentify", version=2), record(records.models.ModelRecord))
 
 
 def convert_model(key: str) -> Call[records.models.ModelRecord]:
@@ -96,20 +87,17 @@ def get_cover_image(key: str) -> Call[bytes]:
 
 def set_cover_image(key: str, content: bytes | Path, *, content_type: str) -> Call[None]:
     """`PATCH /api/v2/models/i/{key}/image`."""
-    return Call(
+    return idempotent(
         "PATCH",
         api_path("models", "i", key, "image", version=2),
         nothing,
         parts=(Part("image", content, "cover", content_type),),
-        idempotent=True,
     )
 
 
 def delete_cover_image(key: str) -> Call[None]:
     """`DELETE /api/v2/models/i/{key}/image`."""
-    return Call(
-        "DELETE", api_path("models", "i", key, "image", version=2), nothing, idempotent=True, done_statuses=GONE
-    )
+    return idempotent("DELETE", api_path("models", "i", key, "image", version=2), nothing, done_statuses=GONE)
 
 
 def install_model(
@@ -142,52 +130,44 @@ def get_install_job(job_id: int | str) -> Call[records.models.InstallJobRecord]:
 
 def cancel_install_job(job_id: int) -> Call[None]:
     """`DELETE /api/v2/models/install/{job_id}`."""
-    return Call("DELETE", api_path("models", "install", job_id, version=2), nothing, idempotent=True)
+    return idempotent("DELETE", api_path("models", "install", job_id, version=2), nothing)
 
 
 def prune_install_jobs() -> Call[None]:
     """`DELETE /api/v2/models/install`: removes installations that have ended from the list."""
-    return Call("DELETE", api_path("models", "install", version=2), nothing, idempotent=True)
+    return idempotent("DELETE", api_path("models", "install", version=2), nothing)
 
 
 def pause_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/pause`: keeps the downloaded part. Servers from 6.11."""
-    return Call(
-        "POST",
-        api_path("models", "install", job_id, "pause", version=2),
-        record(records.models.InstallJobRecord),
-        idempotent=True,
+    return idempotent(
+        "POST", api_path("models", "install", job_id, "pause", version=2), record(records.models.InstallJobRecord)
     )
 
 
 def resume_install_job(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/resume`. Servers from 6.11."""
-    return Call(
-        "POST",
-        api_path("models", "install", job_id, "resume", version=2),
-        record(records.models.InstallJobRecord),
-        idempotent=True,
+    return idempotent(
+        "POST", api_path("models", "install", job_id, "resume", version=2), record(records.models.InstallJobRecord)
     )
 
 
 def restart_failed_downloads(job_id: int) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/restart_failed`: retries the failed downloads. Servers from 6.11."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("models", "install", job_id, "restart_failed", version=2),
         record(records.models.InstallJobRecord),
-        idempotent=True,
     )
 
 
 def restart_download(job_id: int, file_source: str) -> Call[records.models.InstallJobRecord]:
     """`POST /api/v2/models/install/{job_id}/restart_file`: downloads a file again, by its URL. Servers from 6.11."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("models", "install", job_id, "restart_file", version=2),
         record(records.models.InstallJobRecord),
         body=file_source,
-        idempotent=True,
         has_secrets=True,
     )
 
@@ -220,7 +200,7 @@ def get_cache_stats() -> Call[records.models.ModelCacheStats | None]:
 
 def empty_model_cache() -> Call[None]:
     """`POST /api/v2/models/empty_model_cache`: unloads the models that are not in use."""
-    return Call("POST", api_path("models", "empty_model_cache", version=2), nothing, idempotent=True)
+    return idempotent("POST", api_path("models", "empty_model_cache", version=2), nothing)
 
 
 def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
@@ -230,12 +210,8 @@ def list_orphaned_models() -> Call[list[records.models.OrphanedModel]]:
 
 def delete_orphaned_models(paths: Sequence[str]) -> Call[records.models.DeletedOrphans]:
     """`DELETE /api/v2/models/sync/orphaned`: deletes such folders with their files. Servers from 6.11."""
-    return Call(
-        "DELETE",
-        api_path("models", "sync", "orphaned", version=2),
-        _deleted_orphans,
-        body={"paths": list(paths)},
-        idempotent=True,
+    return idempotent(
+        "DELETE", api_path("models", "sync", "orphaned", version=2), _deleted_orphans, body={"paths": list(paths)}
     )
 
 
@@ -246,19 +222,14 @@ def get_hf_status() -> Call[str]:
 
 def hf_login(token: Secret) -> Call[str]:
     """`POST /api/v2/models/hf_login`: stores a token on the server."""
-    return Call(
-        "POST",
-        api_path("models", "hf_login", version=2),
-        _status,
-        body={"token": token},
-        idempotent=True,
-        has_secrets=True,
+    return idempotent(
+        "POST", api_path("models", "hf_login", version=2), _status, body={"token": token}, has_secrets=True
     )
 
 
 def hf_logout() -> Call[str]:
     """`DELETE /api/v2/models/hf_login`."""
-    return Call("DELETE", api_path("models", "hf_login", version=2), _status, idempotent=True)
+    return idempotent("DELETE", api_path("models", "hf_login", version=2), _status)
 
 
 def get_related_models(key: str) -> Call[list[str]]:
@@ -268,21 +239,18 @@ def get_related_models(key: str) -> Call[list[str]]:
 
 def get_all_related_models(keys: Sequence[str]) -> Call[list[str]]:
     """`POST /api/v1/model_relationships/batch`: the keys of the models that are linked to any of these."""
-    return Call(
-        "POST", api_path("model_relationships", "batch"), texts, body={"model_keys": list(keys)}, idempotent=True
-    )
+    return idempotent("POST", api_path("model_relationships", "batch"), texts, body={"model_keys": list(keys)})
 
 
 def link_models(key: str, other_key: str) -> Call[None]:
     """`POST /api/v1/model_relationships/`: links two models, in both directions."""
-    return Call(
+    return idempotent(
         method="POST",
         path=api_path("model_relationships") + "/",
         body={"model_key_1": key, "model_key_2": other_key},
         # Servers with a recent Starlette fail to compress an empty response.
         headers={"Accept-Encoding": "identity"},
         parse=nothing,
-        idempotent=True,
         # The link exists already.
         done_statuses=frozenset({409}),
     )
@@ -290,12 +258,11 @@ def link_models(key: str, other_key: str) -> Call[None]:
 
 def unlink_models(key: str, other_key: str) -> Call[None]:
     """`DELETE /api/v1/model_relationships/`."""
-    return Call(
+    return idempotent(
         "DELETE",
         api_path("model_relationships") + "/",
         nothing,
         body={"model_key_1": key, "model_key_2": other_key},
-        idempotent=True,
         done_statuses=GONE,
     )
 

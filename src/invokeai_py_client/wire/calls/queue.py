@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get
+from invokeai_py_client.wire.call import GONE, Call, Response, api_path, get, idempotent
 from invokeai_py_client.wire.reading import list_of, nothing, record, record_or_none
 
 MAX_IDS_PER_REQUEST = 1000
@@ -47,23 +47,21 @@ def get_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemR
 
 def get_item_summaries(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemSummary]]:
     """`POST .../item_summaries_by_ids`: items without sessions. Skips ids that do not exist. Servers from 6.14."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("queue", queue_id, "item_summaries_by_ids"),
         list_of(records.queue.QueueItemSummary),
         body={"item_ids": list(item_ids)},
-        idempotent=True,
     )
 
 
 def get_items(queue_id: str, item_ids: Sequence[int]) -> Call[list[records.queue.QueueItemRecord]]:
     """`POST .../items_by_ids`: items with sessions. Skips ids that do not exist. Servers from 6.7."""
-    return Call(
+    return idempotent(
         "POST",
         api_path("queue", queue_id, "items_by_ids"),
         list_of(records.queue.QueueItemRecord),
         body={"item_ids": list(item_ids)},
-        idempotent=True,
     )
 
 
@@ -88,22 +86,16 @@ def list_all_items(queue_id: str, *, destination: str | None = None) -> Call[lis
 
 def cancel_queue_item(queue_id: str, item_id: int) -> Call[records.queue.QueueItemRecord]:
     """`PUT .../i/{item_id}/cancel`: a finished item is returned unchanged."""
-    return Call(
-        "PUT",
-        api_path("queue", queue_id, "i", item_id, "cancel"),
-        record(records.queue.QueueItemRecord),
-        idempotent=True,
-    )
+    return idempotent("PUT", api_path("queue", queue_id, "i", item_id, "cancel"), record(records.queue.QueueItemRecord))
 
 
 def cancel_batches(queue_id: str, batch_ids: Sequence[str]) -> Call[records.queue.CancelResult]:
     """`PUT .../cancel_by_batch_ids`: cancels the items of the batches that have not ended."""
-    return Call(
+    return idempotent(
         "PUT",
         api_path("queue", queue_id, "cancel_by_batch_ids"),
         record(records.queue.CancelResult),
         body={"batch_ids": list(batch_ids)},
-        idempotent=True,
     )
 
 
@@ -119,27 +111,23 @@ def get_next_item(queue_id: str) -> Call[records.queue.QueueItemRecord | None]:
 
 def delete_queue_item(queue_id: str, item_id: int) -> Call[None]:
     """`DELETE /api/v1/queue/{queue_id}/i/{item_id}`: cancels an item, and deletes it."""
-    return Call("DELETE", api_path("queue", queue_id, "i", item_id), nothing, idempotent=True, done_statuses=GONE)
+    return idempotent("DELETE", api_path("queue", queue_id, "i", item_id), nothing, done_statuses=GONE)
 
 
 def cancel_by_destination(queue_id: str, destination: str) -> Call[records.queue.CancelResult]:
     """`PUT .../cancel_by_destination`: cancels the items with a destination that have not ended."""
-    return Call(
+    return idempotent(
         "PUT",
         api_path("queue", queue_id, "cancel_by_destination"),
         record(records.queue.CancelResult),
         query={"destination": destination},
-        idempotent=True,
     )
 
 
 def cancel_all_except_current(queue_id: str) -> Call[records.queue.CancelResult]:
     """`PUT /api/v1/queue/{queue_id}/cancel_all_except_current`: cancels all pending items."""
-    return Call(
-        "PUT",
-        api_path("queue", queue_id, "cancel_all_except_current"),
-        record(records.queue.CancelResult),
-        idempotent=True,
+    return idempotent(
+        "PUT", api_path("queue", queue_id, "cancel_all_except_current"), record(records.queue.CancelResult)
     )
 
 
@@ -165,19 +153,12 @@ def prune_queue(queue_id: str) -> Call[records.queue.DeletedItems]:
 
 def pause_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
     """`PUT .../processor/pause`: starts no new items, while the running one continues. For administrators."""
-    return Call(
-        "PUT", api_path("queue", queue_id, "processor", "pause"), record(records.queue.ProcessorStatus), idempotent=True
-    )
+    return idempotent("PUT", api_path("queue", queue_id, "processor", "pause"), record(records.queue.ProcessorStatus))
 
 
 def resume_processor(queue_id: str) -> Call[records.queue.ProcessorStatus]:
     """`PUT .../processor/resume`: starts items again. For administrators."""
-    return Call(
-        "PUT",
-        api_path("queue", queue_id, "processor", "resume"),
-        record(records.queue.ProcessorStatus),
-        idempotent=True,
-    )
+    return idempotent("PUT", api_path("queue", queue_id, "processor", "resume"), record(records.queue.ProcessorStatus))
 
 
 def get_counts_by_destination(queue_id: str, destination: str) -> Call[records.queue.DestinationCounts]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Part, api_path, get, json_of
+from invokeai_py_client.wire.call import GONE, Call, Part, api_path, get, idempotent, json_of
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import list_of, nothing, record
 
@@ -31,18 +31,17 @@ def update_style_preset(
     style_preset_id: str, data: Mapping[str, Any], image: Part | None = None
 ) -> Call[records.app.StylePreset]:
     """`PATCH /api/v1/style_presets/i/{style_preset_id}`: replaces a preset. Without `image`, its image is removed."""
-    return Call(
+    return idempotent(
         "PATCH",
         api_path("style_presets", "i", style_preset_id),
         record(records.app.StylePreset),
         parts=_parts(data, image),
-        idempotent=True,
     )
 
 
 def delete_style_preset(style_preset_id: str) -> Call[None]:
     """`DELETE /api/v1/style_presets/i/{style_preset_id}`."""
-    return Call("DELETE", api_path("style_presets", "i", style_preset_id), nothing, idempotent=True, done_statuses=GONE)
+    return idempotent("DELETE", api_path("style_presets", "i", style_preset_id), nothing, done_statuses=GONE)
 
 
 def get_style_preset_image(style_preset_id: str) -> Call[bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import Call, Query, api_path
+from invokeai_py_client.wire.call import Call, Query, api_path, idempotent
 from invokeai_py_client.wire.media_calls import change_many, deleted, list_names, read_one, update, upload
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import maybe_object, nothing, record
@@ -94,15 +94,11 @@ def unstar_videos(video_names: Sequence[str]) -> Call[records.images.UnstarredVi
 
 def add_video_to_board(board_id: str, video_name: str) -> Call[None]:
     """`POST /api/v1/videos/board`: moves a video, as a video is on one board at most."""
-    return Call(
-        "POST",
-        api_path("videos", "board"),
-        nothing,
-        body={"board_id": board_id, "video_name": video_name},
-        idempotent=True,
+    return idempotent(
+        "POST", api_path("videos", "board"), nothing, body={"board_id": board_id, "video_name": video_name}
     )
 
 
 def remove_video_from_board(video_name: str) -> Call[None]:
     """`DELETE /api/v1/videos/board`: removes a video from its board without deleting it."""
-    return Call("DELETE", api_path("videos", "board"), nothing, body={"video_name": video_name}, idempotent=True)
+    return idempotent("DELETE", api_path("videos", "board"), nothing, body={"video_name": video_name})

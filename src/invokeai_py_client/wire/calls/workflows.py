@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.wire import records
-from invokeai_py_client.wire.call import GONE, Call, Part, api_path, get
+from invokeai_py_client.wire.call import GONE, Call, Part, api_path, get, idempotent
 from invokeai_py_client.wire.reading import content as the_bytes
 from invokeai_py_client.wire.reading import nothing, record, texts
 
@@ -48,28 +48,23 @@ def create_workflow(document: Mapping[str, Any]) -> Call[records.workflows.Workf
 
 def update_workflow(workflow_id: str, document: Mapping[str, Any]) -> Call[records.workflows.WorkflowRecord]:
     """`PATCH /api/v1/workflows/i/{workflow_id}`: replaces the document. Fails for workflows of the server."""
-    return Call(
+    return idempotent(
         "PATCH",
         api_path("workflows", "i", workflow_id),
         record(records.workflows.WorkflowRecord),
         body={"workflow": {**document, "id": workflow_id}},
-        idempotent=True,
     )
 
 
 def delete_workflow(workflow_id: str) -> Call[None]:
     """`DELETE /api/v1/workflows/i/{workflow_id}`."""
-    return Call("DELETE", api_path("workflows", "i", workflow_id), nothing, idempotent=True, done_statuses=GONE)
+    return idempotent("DELETE", api_path("workflows", "i", workflow_id), nothing, done_statuses=GONE)
 
 
 def set_public(workflow_id: str, is_public: bool) -> Call[None]:
     """`PATCH /api/v1/workflows/i/{workflow_id}/is_public`. Servers from 6.12."""
-    return Call(
-        "PATCH",
-        api_path("workflows", "i", workflow_id, "is_public"),
-        nothing,
-        body={"is_public": is_public},
-        idempotent=True,
+    return idempotent(
+        "PATCH", api_path("workflows", "i", workflow_id, "is_public"), nothing, body={"is_public": is_public}
     )
 
 
@@ -85,22 +80,20 @@ def get_thumbnail(workflow_id: str) -> Call[bytes]:
 
 def set_thumbnail(workflow_id: str, content: bytes | Path, *, content_type: str) -> Call[None]:
     """`PUT /api/v1/workflows/i/{workflow_id}/thumbnail`."""
-    return Call(
+    return idempotent(
         "PUT",
         api_path("workflows", "i", workflow_id, "thumbnail"),
         nothing,
         parts=(Part("image", content, "thumbnail", content_type),),
-        idempotent=True,
     )
 
 
 def delete_thumbnail(workflow_id: str) -> Call[None]:
     """`DELETE /api/v1/workflows/i/{workflow_id}/thumbnail`."""
-    return Call(
+    return idempotent(
         "DELETE",
         api_path("workflows", "i", workflow_id, "thumbnail"),
         nothing,
-        idempotent=True,
         # The server responds with status 500 if the workflow does not have a thumbnail.
         done_statuses=frozenset({404, 500}),
     )
