@@ -8,7 +8,7 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
-from tests.real.conftest import ANN, BOB, client_of
+from tests.real.conftest import ANN, BOB, client_with_token
 
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.blocking.generated.board import Board
@@ -219,7 +219,7 @@ async def test_the_awaited_face(client: InvokeAIClient, board: Board, tmp_path: 
 
 
 def test_what_the_board_of_somebody_else_refuses(shared: LocalServer) -> None:
-    with client_of(shared, ANN) as ann, client_of(shared, BOB) as bob:
+    with client_with_token(shared, ANN) as ann, client_with_token(shared, BOB) as bob:
         hers = ann.board_repo.create_board("to be seen", visibility="shared")
         name = hers.upload_image(png(1)).image_name
         seen = bob.board_repo.get_board_handle(hers.board_id)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
-from tests.real.conftest import ADMIN, client_of
+from tests.real.conftest import ADMIN, client_with_token
 
 from invokeai_py_client import InvokeAIClient, Priority, Run, WorkflowDefinition, WorkflowHandle, errors
 from invokeai_py_client.blocking.generated.queue import Queue
@@ -34,7 +34,7 @@ def wf(client: InvokeAIClient, sleep: dict[str, Any]) -> WorkflowHandle:
 def steering(client: InvokeAIClient, its_server: LocalServer, seen_by: str) -> Iterator[Queue]:
     """The queue, for somebody who may pause it."""
     if seen_by == "a user":
-        with client_of(its_server, ADMIN) as admin:
+        with client_with_token(its_server, ADMIN) as admin:
             yield admin.queue
     else:
         yield client.queue

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import SLEEP
-from tests.real.conftest import ADMIN, ANN, BOB, client_of, server_with_users
+from tests.real.conftest import ADMIN, ANN, BOB, client_of, client_with_token, server_with_users, token_of
 
 from invokeai_py_client import Event, InvokeAIClient, WorkflowDefinition, WorkflowHandle, errors
 from invokeai_py_client.local import LocalServer
@@ -23,31 +23,24 @@ A_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.")
 
 @pytest.fixture
 def admin(shared: LocalServer) -> Iterator[InvokeAIClient]:
-    with client_of(shared, ADMIN) as client:
+    with client_with_token(shared, ADMIN) as client:
         yield client
 
 
 @pytest.fixture
 def ann(shared: LocalServer) -> Iterator[InvokeAIClient]:
-    with client_of(shared, ANN) as client:
+    with client_with_token(shared, ANN) as client:
         yield client
 
 
 @pytest.fixture
 def bob(shared: LocalServer) -> Iterator[InvokeAIClient]:
-    with client_of(shared, BOB) as client:
+    with client_with_token(shared, BOB) as client:
         yield client
 
 
 def sent(client: InvokeAIClient) -> int:
     return sum(count for statuses in client.stats().requests.values() for count in statuses.values())
-
-
-def token_of(client: InvokeAIClient, user: tuple[str, str]) -> str:
-    """Return a token of a user."""
-    answer = client.request("POST", "/api/v1/auth/login", json={"email": user[0], "password": user[1]})
-    token: str = answer.json()["token"]
-    return token
 
 
 def sleeper(client: InvokeAIClient, seconds: float = 0.1) -> WorkflowHandle:
