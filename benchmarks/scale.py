@@ -58,7 +58,7 @@ def scale() -> Iterator[Figure]:
 
 
 def beside_live_runs(rounds: int = 3) -> Iterator[Figure]:
-    """CPU of an event of another run each, against the same frames received by aiohttp, with more and more live runs."""
+    """CPU of events that come for all live runs in turns, against the same frames received by aiohttp."""
     cpu: dict[int, list[float]] = {}
     for count in LIVE:
         both = [(taken("events", count), taken("bare_events", count)) for _ in range(rounds)]
