@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.documents import edge, node
 from tests.programs import NOT_RUN
 from xdist.scheduler import LoadFileScheduling
@@ -21,6 +22,10 @@ from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
 
 HERE = Path(__file__).parent
+
+# Beside other work an example may take long, which is no fault of what is tested.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 # The servers of the tests ask nobody but this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"

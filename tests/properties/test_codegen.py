@@ -54,7 +54,7 @@ def shape(text: str) -> list[str]:
     return [type(part).__name__ for part in ast.walk(ast.parse(text))]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(texts, texts, sendable, texts, st.lists(sendable, min_size=2, max_size=2, unique=True))
 @example(HOSTILE, HOSTILE, HOSTILE, HOSTILE, [HOSTILE, '"'])
 @example('"', '"', '"', '"', ["'", '"'])
@@ -88,7 +88,7 @@ numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.
 values = st.recursive(numbers, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values, values, values)
 @example({"r": 1, "g": 2, "b": 3, "a": 255}, {"image_name": "../../x.png"}, {"board_id": "x"})
 @example({"r": 1, "g": 2, "b": 3, "a": 4}, {"image_name": "a\nb"}, {"board_id": HOSTILE})

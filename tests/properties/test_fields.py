@@ -32,7 +32,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(place=st.sampled_from(PLACES), held=values, value=values)
 def test_what_a_field_accepts_is_what_the_server_accepts(place: tuple[str, str], held: Any, value: Any) -> None:
     node, name = place

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gui_parity import GIVEN
 from tests.support.openapi import node_templates
@@ -321,7 +321,7 @@ def odd_documents(draw: st.DrawFn) -> dict[str, Any]:
     return document
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(document=odd_documents())
 def test_odd_values_ids_and_edges_give_our_errors_or_a_graph_and_a_saved_copy_gives_the_same(document: Any) -> None:
     made = outcome(document)
@@ -332,7 +332,7 @@ def test_odd_values_ids_and_edges_give_our_errors_or_a_graph_and_a_saved_copy_gi
     assert outcome(json.loads(json.dumps(document))) == made
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(document=odd_documents(), data=st.data())
 def test_blanks_around_ids_and_names_change_nothing(document: Any, data: st.DataObject) -> None:
     padded = copy.deepcopy(document)
@@ -353,7 +353,7 @@ def test_blanks_around_ids_and_names_change_nothing(document: Any, data: st.Data
     assert outcome(padded) == outcome(document)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(value=odd_values | anything)
 def test_a_value_is_read_once_and_for_all_and_can_be_sent(value: Any) -> None:
     read = saved_value(value, TEMPLATES.model_terms)
@@ -365,7 +365,7 @@ def test_a_value_is_read_once_and_for_all_and_can_be_sent(value: Any) -> None:
         assert old is UNSET or read_format_2(old, declared) == old
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(value=one_generator, kind=st.sampled_from(KINDS))
 def test_a_generator_makes_what_can_be_sent_or_a_value_error(value: Any, kind: str) -> None:
     with contextlib.suppress(ValueError):
@@ -373,7 +373,7 @@ def test_a_generator_makes_what_can_be_sent_or_a_value_error(value: Any, kind: s
         json.dumps(made if isinstance(made, list) else [], allow_nan=False)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(data=st.data())
 def test_a_broken_workflow_gives_our_errors_or_a_graph(data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from(WORKFLOWS)))
