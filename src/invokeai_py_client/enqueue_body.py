@@ -100,7 +100,7 @@ class Composer:
         field = None if why is None else self._fields.get(*place)
         if field is None or field.is_changed:
             return problem
-        return problem._replace(why=f"{problem.why}; sync_dnn_model() has found no model for it: {why}")
+        return problem._replace(why=f"{problem.why}, and no model fits: {why}")
 
     def snapshot(self, changes: Mapping[tuple[str, str], Any] | None = None) -> Composer:
         """Return a composer of the current values, which the caller may change while a body is composed.

@@ -193,6 +193,8 @@ def test_images_from_upload_to_deletion(cli: CLI, photo: Path, tmp_path: Path) -
     assert cli("images", "unstar", name).data() == {"unstarred": [name]}
     (file,) = cli("images", "download", name, "--out", tmp_path / "d").data()["files"]
     assert Path(file).read_bytes().startswith(b"\x89PNG")
+    assert cli("images", "star", "-", stdin=f"{name}\n\n").data() == {"starred": [name]}
+    assert cli("images", "download", "-", "--format", "human", stdin="").out == "Nothing was named.\n"
     ended = cli("images", "delete", name)
     assert (ended.exit_code, ended.error()["code"]) == (2, "needs_yes")
     assert cli("images", "delete", name, "--yes").data() == {"deleted": [name]}

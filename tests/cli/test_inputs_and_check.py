@@ -87,5 +87,5 @@ def test_a_problem_is_told_by_label_and_place(cli: CLI, odd: dict[str, Any]) -> 
     assert problems["lora"]["label"] == ""
     lines = cli("check", "-", "--format", "human", stdin=json.dumps(broken)).out.splitlines()
     assert any(line.startswith("Width (noise.width): ") for line in lines)
-    assert any(line.startswith("lora.lora: ") for line in lines)
+    assert any(line.startswith("lora_loader.lora: ") for line in lines)
     assert "\x1b" not in "".join(lines)

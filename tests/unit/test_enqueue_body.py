@@ -207,7 +207,7 @@ def test_a_submission_says_why_no_model_was_bound(templates: NodeTemplates, serv
     wf = Workflow({**BLUR, "nodes": nodes, "edges": []}, templates, server, engine)
     before = wf.problems()
     assert len(wf.bind().unbound) == 3
-    reason = "; sync_dnn_model() has found no model for it: "
+    reason = ", and no model fits: "
     assert wf.problems() == [
         ("empty", "model", f"{before[0][2]}{reason}the server has no main model of base sdxl; install one"),
         ("loras", "loras", f"{before[1][2]}{reason}the server has no lora model of base sdxl; install one"),
@@ -218,7 +218,7 @@ def test_a_submission_says_why_no_model_was_bound(templates: NodeTemplates, serv
         ),
     ]
     wf.inputs["wide", "model"].value = "No such"
-    assert "sync_dnn_model" not in wf.problems()[1][2]
+    assert reason not in wf.problems()[1][2]
 
 
 def test_an_old_reference_is_sent_as_the_web_ui_would_until_it_is_bound(

@@ -30,6 +30,7 @@ class BatchReport:
         self._folder = folder
         self._title = workflow or "Batch"
         self._axes = axes
+        self._total = total
         self._page = ReportPage(folder, title=self._title, axes=axes, total=total, workflow_name=workflow or "workflow")
 
     def begin(self, rows: Iterable[BatchRow]) -> None:
@@ -57,5 +58,5 @@ class BatchReport:
             OSError: a file cannot be written.
         """
         lines = (line_of(row, self._folder) for row in rows)
-        contact_sheet(self._folder, axes=self._axes, rows=lines, title=self._title)
+        contact_sheet(self._folder, axes=self._axes, rows=lines, title=self._title, total=self._total)
         self._page.finish()

@@ -10,7 +10,7 @@ from invokeai_py_client.cli.commands import Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.output import printable
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.workflow_argument import load, set_inputs, set_option, workflow_argument
+from invokeai_py_client.cli.workflow_argument import load, node_name, set_inputs, set_option, workflow_argument
 
 
 @click.command(
@@ -36,7 +36,8 @@ def command(session: Session, workflow: str, assignments: tuple[str, ...]) -> No
         problems += [{"label": label, "node": place[0], "field": place[1], "why": why} for why in reasons]
     if problems:
         for problem in problems if output.format != "json" else ():
-            where = ".".join(filter(None, (problem["node"], problem["field"])))
+            node = node_name(wf.inputs, problem["node"])
+            where = ".".join(filter(None, (node, problem["field"])))
             where = f"{problem['label']} ({where})" if problem["label"] else where
             output.say(printable(f"{where}: {problem['why']}" if where else problem["why"]))
         count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,18 @@ class Argument(click.Argument):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Return the argument's line in the help."""
         return self.human_readable_name, self.text
+
+
+def named_or_on_stdin(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of a command line, each once; `-` stands for the lines of stdin."""
+    if ctx.resilient_parsing:
+        # A shell asks for completions, and stdin is its terminal.
+        return names
+    return tuple(
+        dict.fromkeys(
+            one for name in names for one in ((line.strip() for line in sys.stdin) if name == "-" else (name,)) if one
+        )
+    )
 
 
 def _global_options() -> list[click.Parameter]:

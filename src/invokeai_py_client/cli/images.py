@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli import completion
-from invokeai_py_client.cli.commands import Argument, Group
+from invokeai_py_client.cli.commands import Argument, Group, named_or_on_stdin
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.output import local_time
 from invokeai_py_client.cli.session import Session, with_session
@@ -25,8 +25,9 @@ _NAMES = click.argument(
     cls=Argument,
     nargs=-1,
     required=True,
+    callback=named_or_on_stdin,
     shell_complete=completion.images,
-    help="The names of images, as list shows them.",
+    help="The names of images, as list shows them, or - to read them from stdin, one a line.",
 )
 
 
@@ -99,7 +100,7 @@ def download(session: Session, names: tuple[str, ...], out: Path) -> None:
     output.done(
         {"files": files, "skipped": len(report.skipped)},
         quiet=files,
-        human=lambda: output.say("\n".join(map(str, files))),
+        human=lambda: output.say("\n".join(map(str, files)) or "Nothing was named."),
     )
 
 
@@ -170,7 +171,9 @@ def _done(session: Session, what: str, changed: list[str], names: tuple[str, ...
             {what: changed, "missing": missing},
         )
     session.output.done(
-        {what: changed}, quiet=changed, human=lambda: session.output.say("\n".join(f"{what} {one}" for one in changed))
+        {what: changed},
+        quiet=changed,
+        human=lambda: session.output.say("\n".join(f"{what} {one}" for one in changed) or "Nothing was named."),
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli import completion, watch
-from invokeai_py_client.cli.commands import Group
+from invokeai_py_client.cli.commands import Group, named_or_on_stdin
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.output import counted, local_time
 from invokeai_py_client.cli.queue_argument import UNFINISHED, queue_option
@@ -28,7 +27,7 @@ command = Group(
 
 command.add_command(watch.command)
 
-_IDS = click.argument("ids", nargs=-1, required=True, shell_complete=completion.jobs)
+_IDS = click.argument("ids", nargs=-1, required=True, callback=named_or_on_stdin, shell_complete=completion.jobs)
 _QUEUE = queue_option()
 
 
@@ -166,15 +165,14 @@ def retry(session: Session, ids: tuple[str, ...], queue_id: str) -> None:
     )
 
 
-def _runs(session: Session, ids: Iterable[str], queue_id: str) -> list[Run]:
-    """Find jobs, each once, in the order in which they are named.
+def _runs(session: Session, ids: Sequence[str], queue_id: str) -> list[Run]:
+    """Find jobs, in the order in which they are named.
 
     Raises:
         Failure: the queue does not have one of the batches.
         NotFoundError: the queue does not have one of the items.
     """
-    wanted = [*dict.fromkeys(one for name in ids for one in (_from_stdin() if name == "-" else [name]))]
-    batches = [name for name in wanted if not _is_item_id(name)]
+    batches = [name for name in ids if not _is_item_id(name)]
     found: dict[str, Run] = session.client.runs(batches, queue_id=queue_id) if batches else {}
     missing = [name for name in batches if name not in found]
     if missing:
@@ -185,16 +183,12 @@ def _runs(session: Session, ids: Iterable[str], queue_id: str) -> list[Run]:
             {"missing": missing},
         )
     client = session.client
-    return [client.run(int(name), queue_id=queue_id) if _is_item_id(name) else found[name] for name in wanted]
+    return [client.run(int(name), queue_id=queue_id) if _is_item_id(name) else found[name] for name in ids]
 
 
 def _is_item_id(name: str) -> bool:
     # The server fails at longer ones.
     return name.isdecimal() and len(name) <= 18
-
-
-def _from_stdin() -> list[str]:
-    return [name for line in sys.stdin if (name := line.strip())]
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from invokeai_py_client.cli.submitting import (
     events_option,
     priority_option,
     submit_queue_option,
+    telling_connection,
 )
 from invokeai_py_client.cli.vary import read_seeds
 from invokeai_py_client.cli.workflow_argument import set_option
@@ -197,7 +198,9 @@ def run_rows(
         from invokeai_py_client.cli.viewer import open_file
 
         open_file(output, options.out / "index.html")
-    failure = _wait(output, batch, options)
+    # A fleet goes on with the servers that it has.
+    with nullcontext() if fleet is not None else telling_connection(output, session.client):
+        failure = _wait(output, batch, options)
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
     if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
         failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")

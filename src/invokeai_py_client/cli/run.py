@@ -20,6 +20,7 @@ from invokeai_py_client.cli.submitting import (
     open_workflow,
     priority_option,
     submit_queue_option,
+    telling_connection,
     wait_for_run,
 )
 from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
@@ -126,7 +127,7 @@ def command(
     if events:
         wf.on_event(lambda event: _print_event(output, event))
     began = time.monotonic()
-    with showing_progress(output, wf, previews=previews) as show:
+    with showing_progress(output, wf, previews=previews) as show, telling_connection(output, session.client):
         run = wf.submit_sync(runs=runs, priority=priority, queue_id=queue_id)
         if not no_wait:
             wait_for_run(output, run, timeout, show)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,9 @@ from invokeai_py_client.cli.workflow_argument import load, set_inputs
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.fleet.fleet import Fleet
+    from invokeai_py_client.live.connection_changes import ConnectionChange
 
 board_option = click.option(
     "--board",
@@ -46,6 +49,26 @@ def check_events(output: Output, events: bool) -> None:
     """
     if events and output.format != "json":
         raise Failure("usage", "--events needs --format json.", "Add --format json.")
+
+
+@contextlib.contextmanager
+def telling_connection(output: Output, client: InvokeAIClient) -> Iterator[None]:
+    """Tell a person who waits when the server is away, and when it is back."""
+    if not output.is_human:
+        yield
+        return
+
+    def tell(change: ConnectionChange) -> None:
+        if change.state == "disconnected":
+            output.note("The connection to the server is lost. Waiting for it to come back.")
+        elif change.state == "reconnected":
+            output.note(f"The server is back after {change.seconds:.0f} s.")
+
+    stop = client.on_connection(tell)
+    try:
+        yield
+    finally:
+        stop()
 
 
 def open_workflow(

@@ -19,8 +19,8 @@ EMPTY = "(empty)"
 _MOST_ACROSS = 8
 """The maximum number of values in one line if there is only one axis."""
 
-_LEAST_FILLED = 0.25
-"""The minimum fraction of the places of a grid that must have rows."""
+_FILLED = 0.5
+"""The fraction of the places of a grid beyond which it has enough rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +129,15 @@ def captions_of(rows: Sequence[Row]) -> list[str]:
 def is_grid(axes: Sequence[Axis], rows: int) -> bool:
     """Return whether rows are shown as a grid.
 
-    They are not if most places of the grid would be empty, as for a file of rows or a sample, or if the grid would be
-    one long line.
+    They are not if half of the places of the grid would be empty, as for a file of rows or a sample, or if the grid
+    would be one long line.
 
     Args:
         axes: the axes.
         rows: the number of rows.
     """
     lengths = [len(axis.values) for axis in axes]
-    return rows >= math.prod(lengths) * _LEAST_FILLED and (len(axes) > 1 or sum(lengths) in range(1, _MOST_ACROSS + 1))
+    return rows > math.prod(lengths) * _FILLED and (len(axes) > 1 or sum(lengths) in range(1, _MOST_ACROSS + 1))
 
 
 class Grid:

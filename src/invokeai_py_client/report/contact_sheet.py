@@ -17,15 +17,15 @@ from invokeai_py_client.report.thumbnails import usual_size
 
 
 def contact_sheet(
-    folder: Path, *, axes: Sequence[Axis] = (), rows: Iterable[Mapping[str, Any]], title: str = ""
+    folder: Path, *, axes: Sequence[Axis] = (), rows: Iterable[Mapping[str, Any]], title: str = "", total: int = 0
 ) -> list[Path]:
     """Write the images of a batch side by side, as `contact_sheet.png`.
 
     The first axis is horizontal, the second vertical; each value of further axes has its own sheet. Rows are shown in
-    order, with short captions, if there are no axes, if most places of the grid would be empty, or if the only axis has
-    more than 8 values. Rows that did not complete, and missing or damaged image files, are replaced by the reason. A
-    sheet with more than 64 megapixels, or a side of more than 20,000 pixels, is split. Only one sheet and one image are
-    in memory at a time.
+    order, with short captions, if there are no axes, if the batch has rows for half of the places of the grid or fewer,
+    or if the only axis has more than 8 values. Rows that did not complete, and missing or damaged image files, are
+    replaced by the reason. A sheet with more than 64 megapixels, or a side of more than 20,000 pixels, is split. Only
+    one sheet and one image are in memory at a time.
 
     Args:
         folder: the folder of the batch. File paths of rows are relative to it.
@@ -33,6 +33,7 @@ def contact_sheet(
         rows: the rows, with the keys of a line of `manifest.jsonl`. If several have the same `row_id`, the last one is
             used.
         title: the title at the top of each sheet.
+        total: the number of rows of the batch, if it is more than those that have ended.
 
     Returns:
         The paths of the sheets: `contact_sheet.png`, then `contact_sheet-2.png` and so on. Surplus sheets of an earlier
@@ -51,7 +52,7 @@ def contact_sheet(
     known = latest(rows)
     painter = Painter(folder, title, usual_size(folder, known))
     written: list[Path] = []
-    for table in _tables(axes, known):
+    for table in _tables(axes, known, max(total, len(known))):
         for sheet in painter.sheets(table):
             path = folder / (f"contact_sheet-{len(written) + 1}.png" if written else "contact_sheet.png")
             with whole_file(path) as file:
@@ -63,8 +64,8 @@ def contact_sheet(
     return written
 
 
-def _tables(axes: Sequence[Axis], rows: Sequence[Row]) -> Iterator[Table]:
-    if not is_grid(axes, len(rows)):
+def _tables(axes: Sequence[Axis], rows: Sequence[Row], total: int) -> Iterator[Table]:
+    if not is_grid(axes, total):
         yield _gallery(rows)
         return
     grid = Grid(axes, rows)

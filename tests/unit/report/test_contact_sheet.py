@@ -135,7 +135,7 @@ def test_captions_have_the_room_that_the_longest_needs(tmp_path: Path, row: Rows
 
 def test_what_did_not_complete_is_marked(tmp_path: Path, row: Rows) -> None:
     failed = {**row(0, X=1), "status": "failed", "error": "CUDA out of memory", "files": []}
-    (path,) = contact_sheet(tmp_path, axes=[Axis("X", (1, 2))], rows=[failed])
+    (path,) = contact_sheet(tmp_path, axes=[Axis("X", (1, 2))], rows=[failed], total=2)
     assert {(0xFF, 0xEB, 0xE9), (0xEC, 0xEF, 0xF2)} <= colours(path)
 
 
