@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -46,6 +47,19 @@ def urls(servers: list[LocalServer]) -> list[str]:
     return [server.url for server in servers]
 
 
+def wait_for(address: str) -> None:
+    """Wait until a program accepts connections, for two minutes at most."""
+    host, port = address.removeprefix("tcp://").split(":")
+    until = time.monotonic() + 120
+    while True:
+        try:
+            return socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.2)
+
+
 @contextlib.contextmanager
 def fleet_in_this_process(urls: list[str], folder: Path) -> Iterator[Fleet]:
     with Fleet(urls) as fleet:
@@ -64,6 +78,7 @@ def fleet_on_a_cluster(urls: list[str], folder: Path) -> Iterator[Fleet]:
             command += ["--nthreads", "1", "--local-directory", str(folder / f"worker-{number}")]
             environment = {**os.environ, "INVOKEAI_URL": url}
             programs.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+        wait_for(address)
         with Fleet.connect(address) as fleet:
             yield fleet
     finally:
