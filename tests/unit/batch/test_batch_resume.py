@@ -25,7 +25,7 @@ from invokeai_py_client.transport import backoff
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a moment for what may be on its way, and for a server that is away."""
-    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=0.1, grace_per_item=0))
+    monkeypatch.setattr(recovery, "TIMES", EnqueueTimes(grace=0.5, grace_per_item=0))
     monkeypatch.setattr(control, "PAUSES", (0.05,))
     monkeypatch.setattr(backoff, "FIRST_PAUSE", 0.02)
 
@@ -138,7 +138,9 @@ def test_what_is_running_meanwhile_is_shown_so(server: BatchServer, tmp_path: Pa
 def test_what_has_ended_meanwhile_is_not_run_again(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:
-        some_done(server, client.begin(Plan(range(20)), tmp_path), 0)
+        client.begin(Plan(range(20)), tmp_path)
+        while len(server.items) < 20:
+            time.sleep(0.01)
     server.fails = lambda item: "no" if item.values[0]["value"] == 3 else None
     server.resume()
     while server.having("pending"):
