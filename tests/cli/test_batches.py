@@ -88,7 +88,7 @@ def test_a_batch_runs_the_rows_of_a_csv_file(cli: CLI, blur_file: Path, folder: 
     # The page can be made later.
     report = cli("report", folder).data()
     assert report.keys() == {"folder", "rows", "page", "contact_sheets"}
-    assert (report["rows"], Path(report["page"]).is_file(), len(report["contact_sheets"])) == (2, True, 2)
+    assert (report["rows"], Path(report["page"]).is_file(), len(report["contact_sheets"])) == (2, True, 1)
 
 
 def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder: Path, tmp_path: Path) -> None:

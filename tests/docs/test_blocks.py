@@ -89,8 +89,9 @@ README_EVIDENCE = [a_picture_was_saved, every_step_was_told, the_sweep_is_comple
 
 @contextlib.contextmanager
 def closed_at_the_end(names: dict[str, Any]) -> Iterator[None]:
-    """Close the clients and the log handlers that a page has left open."""
-    handlers = set(all_handlers())
+    """Close the clients and the log handlers that a page has left open, and log as before."""
+    package = logging.getLogger("invokeai_py_client")
+    level, handlers = package.level, set(all_handlers())
     try:
         yield
     finally:
@@ -100,6 +101,7 @@ def closed_at_the_end(names: dict[str, Any]) -> Iterator[None]:
         for logger, handler in set(all_handlers()) - handlers:
             logger.removeHandler(handler)
             handler.close()
+        package.setLevel(level)
 
 
 def all_handlers() -> Iterator[tuple[logging.Logger, logging.Handler]]:

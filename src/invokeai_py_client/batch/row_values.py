@@ -77,7 +77,6 @@ class RowValues:
         return shown(self.templates.get(number, self.raws[number]))
 
 
-@dataclass(eq=False)
 class RowMaker:
     """Computes rows when they are read.
 
@@ -90,19 +89,26 @@ class RowMaker:
         random_seed: the seed of all draws; None if nothing is drawn.
     """
 
-    _base: int
-    _axes: Sequence[PlanAxis]
-    _late: Sequence[Late]
-    _terms: Terms
-    _prompts: DynamicPrompts
-    _random_seed: int | None
-
-    def __post_init__(self) -> None:
-        self.columns = tuple(column for axis in self._axes for column in axis.columns)
-        self.late_targets = {one.target for one in self._late}
+    def __init__(
+        self,
+        base: int,
+        axes: Sequence[PlanAxis],
+        late: Sequence[Late],
+        terms: Terms,
+        prompts: DynamicPrompts,
+        random_seed: int | None,
+    ) -> None:
+        self._base = base
+        self._axes = axes
+        self._late = late
+        self._terms = terms
+        self._prompts = prompts
+        self._random_seed = random_seed
+        self.columns = tuple(column for axis in axes for column in axis.columns)
+        self.late_targets = {one.target for one in late}
         """The numbers of the columns with values that are computed for each row."""
-        self._length = math.prod(map(len, self._axes))
-        self._has_draws = any(one.kind != "replace" for one in self._late)
+        self._length = math.prod(map(len, axes))
+        self._has_draws = any(one.kind != "replace" for one in late)
 
     def entries(self, index: int) -> list[int]:
         """Return the position of a row in each axis."""
