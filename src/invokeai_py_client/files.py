@@ -290,6 +290,21 @@ class PartFile:
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the temporary files that a killed program has left in a folder and its subfolders.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if _PART.fullmatch(name):
+                Path(parent, name).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file atomically: it gets its name when it is complete.

@@ -10,7 +10,7 @@ from pathlib import Path
 from invokeai_py_client.batch.journal import Journal
 from invokeai_py_client.batch.manifest import Manifest
 from invokeai_py_client.errors import BatchFolderError, SettingsError
-from invokeai_py_client.files import path_of
+from invokeai_py_client.files import path_of, remove_parts
 from invokeai_py_client.local.locking import FileLock
 
 _HIDDEN = ".batch"
@@ -33,6 +33,8 @@ class BatchFolder:
         self._acquire()
         try:
             with self.writing():
+                if path is not None:
+                    remove_parts(path)
                 self._open()
         except BaseException:
             self.release()

@@ -73,6 +73,16 @@ def test_files_that_are_gone_or_altered_are_made_again(server: BatchServer, tmp_
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [f"0000{n}.png" for n in range(5)]
 
 
+def test_what_a_killed_program_was_writing_is_removed(server: BatchServer, tmp_path: Path) -> None:
+    parts = [tmp_path / "f" / f".{7:016x}.part", tmp_path / f".{8:016x}.part"]
+    own = [tmp_path / "mine.part", tmp_path / ".a.part"]
+    for path in (*parts, *own):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"some")
+    run_through(server, Plan([1]), tmp_path)
+    assert [path.exists() for path in (*parts, *own)] == [False, False, True, True]
+
+
 def test_another_value_runs_only_its_rows(server: BatchServer, tmp_path: Path) -> None:
     run_through(server, Plan([1, 3]), tmp_path)
     with client_of(server.url) as client:
