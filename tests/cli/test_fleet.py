@@ -149,6 +149,8 @@ def test_ctrl_c_cancels_on_all_servers(
         shown = terminal("sweep", sleep_file, *vary, "--fleet", fleet, "--out", tmp_path / "out")
         # Both servers of this fleet are the same one, so which row runs first is chance.
         next(one for one in events if isinstance(one, QueueItemStatusChanged) and one.status == "in_progress")
+    # The program waits for the rows from here on.
+    shown.read_until("0 of 4 rows")
     shown.type(CTRL_C)
     shown.read_until("Canceling on the server. Press Ctrl-C again to leave at once.")
     assert shown.end(10) == 130
