@@ -11,6 +11,8 @@ from PIL import Image as Pillow
 from tests.cli.conftest import CLI
 
 from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.cli import rows_progress
+from invokeai_py_client.cli.app import run
 
 FACTS = {"folder", "rows", "counts", "servers", "seconds", "page", "contact_sheets", "failures"}
 
@@ -89,6 +91,18 @@ def test_a_batch_runs_the_rows_of_a_csv_file(cli: CLI, blur_file: Path, folder: 
     report = cli("report", folder).data()
     assert report.keys() == {"folder", "rows", "page", "contact_sheets"}
     assert (report["rows"], Path(report["page"]).is_file(), len(report["contact_sheets"])) == (2, True, 1)
+
+
+def test_ctrl_c_just_before_the_wait_cancels_the_rows(
+    client: InvokeAIClient, sleep_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rows_progress, "showing_rows", interrupt)
+    arguments = ["--vary", "Seconds=60,61", "--out", str(folder), "--url", client.settings.url]
+    assert run(["sweep", str(sleep_file), *arguments]) == 130
+    assert client.queue.wait_until_idle(30)
 
 
 def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder: Path, tmp_path: Path) -> None:

@@ -194,13 +194,18 @@ def run_rows(
         report=report,
         overwrite=options.overwrite,
     )
-    if options.opens:
-        from invokeai_py_client.cli.viewer import open_file
+    try:
+        if options.opens:
+            from invokeai_py_client.cli.viewer import open_file
 
-        open_file(output, options.out / "index.html")
-    # A fleet goes on with the servers that it has.
-    with nullcontext() if fleet is not None else telling_connection(output, session.client):
-        failure = _wait(output, batch, options)
+            open_file(output, options.out / "index.html")
+        # A fleet goes on with the servers that it has.
+        with nullcontext() if fleet is not None else telling_connection(output, session.client):
+            failure = _wait(output, batch, options)
+    except KeyboardInterrupt:
+        # It came between the submission and the wait, which handles it otherwise.
+        batch.cancel()
+        raise
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
     if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
         failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
