@@ -23,8 +23,8 @@ from invokeai_py_client.local import LocalServer
 
 HERE = Path(__file__).parent
 
-# Beside other work an example may take long, which is no fault of what is tested. `make unit` looks for examples that
-# nobody has tried; `make test` always tries the same, so that its result says something about a change.
+# On a busy machine an example may take long, so there are no time limits. `make unit` tries new examples each time;
+# `make test` always tries the same ones, so that it fails because of a change, and not by chance.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
 settings.load_profile("search")

@@ -289,20 +289,18 @@ class PartFile:
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
-
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove the temporary files that a killed program has left in a folder and its subfolders.
+    """Remove the temporary files that a killed program has left in a folder. Its subfolders are not searched.
 
     Raises:
-        OSError: one cannot be removed.
+        OSError: the folder cannot be read, or a file cannot be removed.
     """
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if _PART.fullmatch(name):
-                Path(parent, name).unlink(missing_ok=True)
+    for path in folder.glob(".*.part"):
+        if _PART.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ class Output:
         print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table for a person; nothing but its headings if there are no rows.
+        """Print a table for a person; only its headings if there are no rows.
 
         In a narrow terminal, cells are broken between words, and words only if they do not fit.
         """

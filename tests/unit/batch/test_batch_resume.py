@@ -74,13 +74,13 @@ def test_files_that_are_gone_or_altered_are_made_again(server: BatchServer, tmp_
 
 
 def test_what_a_killed_program_was_writing_is_removed(server: BatchServer, tmp_path: Path) -> None:
-    parts = [tmp_path / "f" / f".{7:016x}.part", tmp_path / f".{8:016x}.part"]
-    own = [tmp_path / "mine.part", tmp_path / ".a.part"]
-    for path in (*parts, *own):
-        path.parent.mkdir(exist_ok=True)
+    left = tmp_path / f".{8:016x}.part"
+    others = [tmp_path / "mine.part", tmp_path / ".a.part", tmp_path / "below" / left.name]
+    others[-1].parent.mkdir()
+    for path in (left, *others):
         path.write_bytes(b"some")
     run_through(server, Plan([1]), tmp_path)
-    assert [path.exists() for path in (*parts, *own)] == [False, False, True, True]
+    assert [path.exists() for path in (left, *others)] == [False, True, True, True]
 
 
 def test_another_value_runs_only_its_rows(server: BatchServer, tmp_path: Path) -> None:

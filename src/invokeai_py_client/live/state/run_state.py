@@ -64,7 +64,7 @@ class RunState:
     _facts: RunFacts = field(init=False)
     _progress: ItemProgress = field(init=False, default=(0.0, 0, 0))
     _alone: ItemState | None = field(init=False, default=None)
-    """The item of a run of one item, once it is known that there are no others."""
+    """The only item of the run, once it is known to be the only one."""
     _item_ids: tuple[int, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
