@@ -93,7 +93,7 @@ def test_a_batch_runs_the_rows_of_a_csv_file(cli: CLI, blur_file: Path, folder: 
     assert (report["rows"], Path(report["page"]).is_file(), len(report["contact_sheets"])) == (2, True, 1)
 
 
-def test_ctrl_c_just_before_the_wait_cancels_the_rows(
+def test_ctrl_c_while_the_display_opens_cancels_the_rows(
     client: InvokeAIClient, sleep_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:

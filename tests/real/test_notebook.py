@@ -163,7 +163,7 @@ def test_blocking_and_awaited_displays_work_while_the_loop_of_the_kernel_runs(ke
 def test_interrupting_a_display_leaves_the_run(kernel: Kernel) -> None:
     kernel.run("wf.inputs['Seconds'].value = 20.0; run = wf.submit_sync()")
     began = time.monotonic()
-    outputs = kernel.interrupted("run.display()", when="in progress")
+    outputs = kernel.interrupted("run.display()", when="Sleeping")
     assert time.monotonic() - began < 15
     assert "No longer updated. The run continues." in displayed(outputs)[-1]
     assert kernel.value("run.status") == "in_progress"
@@ -187,7 +187,7 @@ def test_interrupting_a_wait_leaves_the_run_and_interrupting_a_submission_withdr
 def test_interrupting_an_awaited_display_leaves_the_run(kernel: Kernel) -> None:
     kernel.run("wf.inputs['Seconds'].value = 20.0; run = await wf.aio.submit()")
     # IPython cancels the task of a cell that awaits.
-    outputs = kernel.interrupted("await run.display()", when="in progress", raises="CancelledError")
+    outputs = kernel.interrupted("await run.display()", when="Sleeping", raises="CancelledError")
     assert "No longer updated. The run continues." in displayed(outputs)[-1]
     assert kernel.value("run.status") == "in_progress"
     kernel.run("await run.cancel()")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.blocking.generated.plan import Plan
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.fleet.fleet import Fleet
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -184,8 +185,8 @@ def run_rows(
     from invokeai_py_client.batch.file_names import DEFAULT_TEMPLATE
 
     began = time.monotonic()
-    submit = plan.submit if fleet is None else partial(fleet.submit, plan)
-    batch = submit(
+    submit = partial(
+        plan.submit if fleet is None else partial(fleet.submit, plan),
         options.out,
         file_name=options.name or DEFAULT_TEMPLATE,
         priority=options.priority,
@@ -194,18 +195,8 @@ def run_rows(
         report=report,
         overwrite=options.overwrite,
     )
-    try:
-        if options.opens:
-            from invokeai_py_client.cli.viewer import open_file
-
-            open_file(output, options.out / "index.html")
-        # A fleet goes on with the servers that it has.
-        with nullcontext() if fleet is not None else telling_connection(output, session.client):
-            failure = _wait(output, batch, options)
-    except KeyboardInterrupt:
-        # It came between the submission and the wait, which handles it otherwise.
-        batch.cancel()
-        raise
+    # A fleet goes on with the servers that it has.
+    batch, failure = _ran(output, submit, options, None if fleet is not None else session.client)
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
     if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
         failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
@@ -305,11 +296,22 @@ def _shown(values: Any) -> str:
     return shown
 
 
-def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | None:
-    """Wait until the rows have ended; return what has stopped them before.
+def _ran(
+    output: Output, submit: Callable[[], BatchRun], options: RunOptions, client: InvokeAIClient | None
+) -> tuple[BatchRun, Failure | None]:
+    """Submit rows, and wait until they have ended.
+
+    Args:
+        output: shows how far they are.
+        submit: submits them.
+        options: how they are run.
+        client: a person is told when its connection is lost; None for no client.
+
+    Returns:
+        The batch, and what has stopped it before its end.
 
     Raises:
-        InvokeAIError: the batch cannot go on.
+        InvokeAIError: the batch cannot be submitted, or cannot go on.
     """
     from invokeai_py_client.cli.interrupts import attend
     from invokeai_py_client.cli.rows_progress import showing_rows
@@ -318,6 +320,14 @@ def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | Non
     told = 0
 
     def follow() -> None:
+        if options.opens:
+            from invokeai_py_client.cli.viewer import open_file
+
+            open_file(output, options.out / "index.html")
+        with nullcontext() if client is None else telling_connection(output, client):
+            tell_rows()
+
+    def tell_rows() -> None:
         nonlocal told
         for row in batch.as_completed():
             if options.events:
@@ -329,18 +339,16 @@ def _wait(output: Output, batch: BatchRun, options: RunOptions) -> Failure | Non
                 if told == _MOST_TOLD:
                     output.note("Further failures are counted, and told at the end.")
 
+    batch = submit()
     try:
-        with showing_rows(output, batch) as show:
-            was_interrupted = attend(output, follow, cancel=batch.cancel, tick=show)
+        was_interrupted = attend(output, follow, cancel=batch.cancel, showing=lambda: showing_rows(output, batch))
     except RunError as error:
-        return Failure("rows_failed", failure_of(error).message, "Run the rest with the same command and --resume.")
-    if was_interrupted:
-        return Failure(
-            "interrupted",
-            f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled.",
-            "Go on with the same command and --resume.",
-        )
-    return None
+        failure = Failure("rows_failed", failure_of(error).message, "Run the rest with the same command and --resume.")
+        return batch, failure
+    if not was_interrupted:
+        return batch, None
+    done = f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled."
+    return batch, Failure("interrupted", done, "Go on with the same command and --resume.")
 
 
 def _print_row(output: Output, batch: BatchRun, row: BatchRow) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -102,7 +103,9 @@ def wait_for_run(output: Output, run: Run, timeout: float | None, show: Callable
     from invokeai_py_client.errors import RunTimeout
 
     try:
-        was_interrupted = attend(output, lambda: run.wait(timeout), cancel=run.cancel, tick=lambda: show(run))
+        was_interrupted = attend(
+            output, lambda: run.wait(timeout), cancel=run.cancel, showing=lambda: nullcontext(lambda: show(run))
+        )
     except RunTimeout:
         run.cancel()
         raise
