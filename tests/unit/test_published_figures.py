@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from benchmarks.figures import Figure, figure, kept
+from benchmarks.figures import Figure, Measurement, kept
 from benchmarks.publish import ROOT, pages, rendered, without_figures
 
 WITH_UNIT = re.compile(r"\d[\d.,]* ?(?:ms|us|s|seconds|MB|MiB|times|x|%)(?!\w)")
@@ -30,7 +30,7 @@ def test_figures_are_named() -> None:
 
 
 def one_figure() -> Figure:
-    return figure("start", "ms", [0.2, 0.1, 0.4], [0.1, 0.1, 0.1], scale=1000, at_most_ratio=1.5, at=10)
+    return Measurement("start", "ms", [0.2, 0.1, 0.4], [0.1, 0.1, 0.1], scale=1000, at_most_ratio=1.5, at=10).figure
 
 
 def test_a_figure_is_a_median_with_its_quartiles() -> None:
