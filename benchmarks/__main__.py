@@ -58,7 +58,7 @@ PARTS = {**COMPARING, **OTHERS}
 
 
 def main(names: list[str]) -> None:
-    began = time.monotonic()
+    began, before = time.monotonic(), figures.kept()
     measured: dict[str, list[Measurement]] = {}
     loads: dict[str, float] = {}
     for name in [*names, *(name for name in names if name in COMPARING)]:
@@ -68,12 +68,13 @@ def main(names: list[str]) -> None:
         for one in PARTS[name]():
             print(one.figure, flush=True)
             its.append(one)
-        before = measured.get(name)
-        measured[name] = its if before is None else [one + other for one, other in zip(before, its, strict=True)]
+        first = measured.get(name)
+        measured[name] = its if first is None else [one + other for one, other in zip(first, its, strict=True)]
     for name, its in measured.items():
         figures.keep(name, [one.figure for one in its], load=loads[name])
     plots.draw()
     publish.write()
+    print(*figures.changed(before, figures.kept()), sep="\n")
     print(f"measured in {(time.monotonic() - began) / 60:.0f} minutes")
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,6 +169,21 @@ def kept() -> list[Figure]:
     """Return the figures of the file."""
     document = json.loads(RESULTS.read_text(encoding="utf-8"))
     return [Figure(**record) for part in document["parts"].values() for record in part["figures"]]
+
+
+def changed(before: Iterable[Figure], now: Iterable[Figure]) -> Iterator[str]:
+    """Say which ratios are more than 15 % larger or smaller than they were, a line each, and how many are not."""
+    ratios = {one.key: one.ratio for one in before if one.ratio is not None}
+    agree = 0
+    for one in now:
+        old = ratios.get(one.key)
+        if one.ratio is None or old is None:
+            continue
+        if abs(one.ratio / old - 1) > 0.15:
+            yield f"{one.key}: {one.ratio:.2f} x the floor, {old:.2f} before"
+        else:
+            agree += 1
+    yield f"ratios within 15 % of those before: {agree}"
 
 
 def machine() -> str:
