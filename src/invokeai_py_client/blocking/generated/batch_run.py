@@ -145,7 +145,12 @@ class BatchRun(Blocking[AsyncBatchRun]):
 
     @property
     def images(self) -> list[Image]:
-        """The images of the completed rows, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan.
+
+        They are downloaded from the server that ran the row, if it is the client's or one of the fleet's. A folder may
+        have rows of another server. That server is never asked: it is only known from a file, and would get the
+        client's token. Its images raise a `NotFoundError` when they are used, unless the client's own server has them.
+        """
         return [Image(each) for each in self._aio.images]
 
     def to_rows(self) -> list[dict[str, Any]]:
