@@ -475,7 +475,8 @@ class AsyncBatchRun(FixedAttributes):
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: a request failed.
+            InvokeAIError: a request failed; for a fleet, to any of its servers. Rows that were not canceled may run on:
+                call `cancel` again.
         """
         await self._runner.cancel()
 

@@ -168,6 +168,6 @@ class FleetDriver:
             await dispatcher.hand_out()
 
     async def cancel(self) -> None:
-        """Cancel what was sent and has not ended."""
+        """Cancel what was sent and has not ended; see `Follows.cancel`."""
         if self._dispatcher is not None:
-            self._dispatcher.cancel()
+            await self._dispatcher.cancel()

@@ -13,12 +13,25 @@ from tests.support.virtual_time import in_virtual_time
 from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
 from invokeai_py_client.errors import PlanError, RunError, TransportError
-from invokeai_py_client.fleet.calls import Call, Look, RunRow, Settle
+from invokeai_py_client.fleet.calls import Call, Cancel, Look, RunRow, Settle
 
 
 def each_row_once(simulation: Simulation) -> bool:
     assert [row.status for row in simulation.rows] == ["completed"] * len(simulation.models)
     return set(simulation.done.values()) == {1} and len(simulation.done) == len(simulation.models)
+
+
+def lose_first(simulation: Simulation, kind: type[Call]) -> None:
+    """Have the first call of a kind be lost."""
+    lost: list[Call] = []
+
+    def is_lost(call: Call) -> bool:
+        if isinstance(call, kind) and not lost:
+            lost.append(call)
+            return True
+        return False
+
+    simulation.loses = is_lost
 
 
 # How rows are spread
@@ -286,19 +299,10 @@ def test_rows_that_were_moved_are_canceled_although_the_first_try_is_lost() -> N
     simulation = Simulation(["m"] * 4)
     first = simulation.add_server("first", 10.0)
     simulation.add_server("second", 10.0)
-    lost: list[Call] = []
-
-    def is_lost(call: Call) -> bool:
-        if isinstance(call, Settle) and not lost:
-            lost.append(call)
-            return True
-        return False
-
-    simulation.loses = is_lost
+    lose_first(simulation, Settle)
     simulation.kill(first, at=1.0)
     simulation.restart(first, at=35.0)
     simulation.run()
-    assert lost
     assert each_row_once(simulation)
     assert simulation.calls["Settle"] == 2
 
@@ -357,6 +361,67 @@ async def test_a_batch_is_canceled() -> None:
     await batch.wait()
     assert 4 <= batch.counts["completed"] <= 6
     assert batch.counts["completed"] + batch.counts["canceled"] == 30
+
+
+@in_virtual_time
+async def test_a_batch_is_canceled_although_a_call_is_lost() -> None:
+    simulation = Simulation(["m"] * 30)
+    simulation.add_server("one", 3600.0)
+    lose_first(simulation, Cancel)
+    batch = await simulation.begin()
+    await simulation.until(10)
+    await batch.cancel()
+    await simulation.until(20)
+    assert batch.counts["canceled"] == 30
+    assert simulation.calls["Cancel"] == 2
+
+
+@in_virtual_time
+async def test_rows_that_cannot_be_canceled_are_told_and_followed_until_they_are() -> None:
+    simulation = Simulation(["m"] * 30)
+    simulation.add_server("one", 3600.0)
+    simulation.loses = lambda call: isinstance(call, Cancel)
+    batch = await simulation.begin()
+    await simulation.until(10)
+    with pytest.raises(
+        TransportError, match="one has not canceled the 2 rows that it has: the call was lost"
+    ) as caught:
+        await batch.cancel()
+    assert "batch.cancel() again" in caught.value.hint
+    assert (batch.is_over, batch.counts["in_progress"]) == (False, 1)
+    simulation.loses = lambda call: False
+    await batch.cancel()
+    await batch.wait()
+    assert batch.counts["canceled"] == 30
+
+
+@in_virtual_time
+async def test_a_server_that_is_lost_while_its_rows_are_canceled_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(["m"] * 30)
+    lost = simulation.add_server("lost", 3600.0, hangs=lambda call: isinstance(call, Cancel))
+    other = simulation.add_server("other", 3600.0)
+    simulation.leave(lost, at=20.0)
+    batch = await simulation.begin()
+    await simulation.until(10)
+    with pytest.raises(TransportError, match="lost has not canceled the 2 rows that it has: its worker is gone"):
+        await batch.cancel()
+    await batch.wait()
+    assert batch.counts["canceled"] == 30
+    assert {item.status for item in other.items.values()} == {"canceled"}
+    assert [told for told in caplog.messages if "is not canceled there" in told] == [
+        f"lost is away: row {item.call.index} is not canceled there" for item in lost.items.values()
+    ]
+
+
+def test_a_row_that_another_server_has_run_is_canceled_although_the_call_is_lost() -> None:
+    simulation = Simulation(["m"] * 2, noise=0.0)
+    first = simulation.add_server("first", 22.0)
+    simulation.add_server("second", 3600.0, at=10.0)
+    # It comes back after 5 s. Meanwhile it has run the first row, and both are moved to the second server.
+    simulation.leave(first, at=20.0)
+    lose_first(simulation, Cancel)
+    assert simulation.run() == pytest.approx(3630, abs=1)
+    assert each_row_once(simulation)
 
 
 @in_virtual_time

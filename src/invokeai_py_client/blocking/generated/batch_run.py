@@ -209,7 +209,8 @@ class BatchRun(Blocking[AsyncBatchRun]):
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: a request failed.
+            InvokeAIError: a request failed; for a fleet, to any of its servers. Rows that were not canceled may run on:
+                call `cancel` again.
         """
         return self._aio._engine.block(self._aio.cancel())
 
