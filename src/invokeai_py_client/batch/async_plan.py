@@ -195,6 +195,7 @@ class AsyncPlan(FixedAttributes):
             report: write a page, `index.html`, into the folder, which shows the rows as they finish, and at the end a
                 contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
             overwrite: delete the results of an earlier batch in the folder, and cancel its rows that are in the queue.
+                Those in the queue of another server are not canceled, which is logged as a warning.
 
         Returns:
             The batch. It runs for as long as the client is open.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -79,6 +79,7 @@ class OneServer:
 
     def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
         """Return the sender and the follower; see `Backend.parts`."""
+        self._recorder = recorder
         self._follower = ChunkFollower(self._http, self._tracker, recorder, control)
         sender = ChunkSender(
             self._plan, self._bodies, self._http, self._tracker, options, recorder, self._follower, control
@@ -92,21 +93,26 @@ class OneServer:
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
         """Cancel chunks; see `Backend.withdraw`."""
         await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk in chunks))
+        ended = await asyncio.to_thread(self._recorder.folder.manifest.chunks_of)
+        left = ((chunk, {row.row_id for row in chunk.rows} - ended.get(chunk.batch_id, set())) for chunk in chunks)
+        self._warn_of_others(((chunk, len(rows)) for chunk, rows in left), "they are not canceled there")
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
         """Follow the chunks that this server has; see `Backend.adopt`."""
         rows_of = {chunk.batch_id: rows for chunk, rows in sent}
         for found in await find(self._http, self._tracker, [chunk for chunk, _ in sent], may_be_on_the_way=True):
             self._follower.adopt(found, rows_of.pop(found.chunk.batch_id))
-        url = self._http.settings.url
+        missing = ((chunk, len(rows)) for chunk, rows in sent if chunk.batch_id in rows_of)
+        self._warn_of_others(missing, f"they are run again by {self._http.settings.url}")
+
+    def _warn_of_others(self, unfinished: Iterable[tuple[SentChunk, int]], what: str) -> None:
+        """Warn of the unfinished rows of chunks that were sent to other servers, given with their number."""
         elsewhere = Counter[str]()
-        for chunk, rows in sent:
-            if chunk.batch_id in rows_of and chunk.server not in ("", url):
-                elsewhere[chunk.server] += len(rows)
-        for server, count in elsewhere.items():
-            logger.warning(
-                "%d unfinished rows were sent to %s, which is not asked: they are run again by %s", count, server, url
-            )
+        for chunk, count in unfinished:
+            if chunk.server not in ("", self._http.settings.url):
+                elsewhere[chunk.server] += count
+        for server, count in (+elsewhere).items():
+            logger.warning("%d unfinished rows were sent to %s, which is not asked: %s", count, server, what)
 
 
 async def begin(
