@@ -16,7 +16,7 @@ from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
-from invokeai_py_client.batch.recovery import cancel_batches, find, unfinished
+from invokeai_py_client.batch.recovery import cancel_batches, find, left_of, unfinished
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Follows, Runner, Sends
 from invokeai_py_client.batch.sender import Bodies, ChunkSender, PlanRows
@@ -92,10 +92,10 @@ class OneServer:
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
         """Cancel chunks; see `Backend.withdraw`."""
-        await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk in chunks))
         ended = await asyncio.to_thread(self._recorder.folder.manifest.chunks_of)
-        left = ((chunk, {row.row_id for row in chunk.rows} - ended.get(chunk.batch_id, set())) for chunk in chunks)
-        self._warn_of_others(((chunk, len(rows)) for chunk, rows in left), "they are not canceled there")
+        left = left_of(chunks, ended)
+        await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk, _ in left))
+        self._warn_of_others(left, "they are not canceled there")
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
         """Follow the chunks that this server has; see `Backend.adopt`."""
@@ -111,7 +111,7 @@ class OneServer:
         for chunk, count in unfinished:
             if chunk.server not in ("", self._http.settings.url):
                 elsewhere[chunk.server] += count
-        for server, count in (+elsewhere).items():
+        for server, count in elsewhere.items():
             logger.warning("%d unfinished rows were sent to %s, which is not asked: %s", count, server, what)
 
 

@@ -25,6 +25,7 @@ from invokeai_py_client.errors import ClientClosedError, TransportError
 from invokeai_py_client.fleet.calls import (
     Answer,
     Away,
+    Call,
     Cancel,
     Ended,
     Forget,
@@ -52,7 +53,7 @@ MOST_DEATHS = 3
 MOST_TRIES = 10
 """A row fails when it has been sent this many times and never ran to its end, for whatever reasons."""
 
-_CANCEL_TRIES = 3
+_TRIES = 3
 """How many times a call that cancels rows is made if it is lost. A failed request is retried by the agent's client."""
 
 _NOT_CANCELED = "%s is away: row %d is not canceled there"
@@ -164,7 +165,7 @@ class Dispatcher:
             self._control.notify()
 
         for server, item_batches in asked.items():
-            self._cancel_on(server, item_batches, partial(answered, server))
+            self.call(server, Cancel(self._control.batch_id, item_batches), partial(answered, server))
         self._control.notify()
         await self._control.until(
             lambda: self._control.is_over or all(one in answers or one.status != "ready" for one in asked)
@@ -181,21 +182,25 @@ class Dispatcher:
                 hint="They may run on there. Call batch.cancel() again, or cancel them in the queue of the server.",
             )
 
-    def _cancel_on(
-        self, server: Member, item_batches: Sequence[str], done: Callable[[Answer], None], tries: int = _CANCEL_TRIES
-    ) -> None:
-        """Cancel rows on a server, and try again if the call is lost, unless the batch is over by then."""
+    def call(self, server: Member, call: Call, done: Callable[[Answer], None], tries: int = _TRIES) -> None:
+        """Call a server, and again if the call is lost, unless the batch is over by then.
+
+        Args:
+            server: the server.
+            call: the call.
+            done: called with the answer.
+            tries: how many times the call is made.
+        """
         if self._control.is_over:
             return
 
         def answered(answer: Answer) -> None:
             if isinstance(answer, Away) and answer.kind == "worker" and tries > 1 and server.status == "ready":
-                loop = asyncio.get_running_loop()
-                loop.call_later(LOST_FOR, self._cancel_on, server, item_batches, done, tries - 1)
+                asyncio.get_running_loop().call_later(LOST_FOR, self.call, server, call, done, tries - 1)
             else:
                 done(answer)
 
-        self._cluster.submit(server.url, Cancel(self._control.batch_id, item_batches), answered)
+        self._cluster.submit(server.url, call, answered)
 
     @property
     def unfinished_part(self) -> float:
@@ -348,7 +353,8 @@ class Dispatcher:
             self._won.add(row.index)
         for other, attempt in others:
             if attempt.item_batch in other.attempts:
-                self._cancel_on(other, [attempt.item_batch], partial(_warn_unless_canceled, other, attempt))
+                call = Cancel(self._control.batch_id, [attempt.item_batch])
+                self.call(other, call, partial(_warn_unless_canceled, other, attempt))
                 self._end_attempt(other, attempt)
         self._wake()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.fleet_simulation import Simulation
+from tests.support.fleet_simulation import Item, Simulation
 from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
+from invokeai_py_client.batch.manifest import BatchRow
 from invokeai_py_client.errors import PlanError, RunError, TransportError
 from invokeai_py_client.fleet.calls import Call, Cancel, Look, RunRow, Settle
 
@@ -326,13 +328,50 @@ async def test_what_has_run_before_it_was_called_for_is_not_measured() -> None:
     await batch.wait()
 
 
+def leave_folder(path: Path, *chunks: SentChunk, ended: Sequence[BatchRow] = ()) -> None:
+    """Leave a folder as a process does that has sent chunks and was killed."""
+    folder = BatchFolder(path)
+    folder.journal.started(Start("simulated", {}, "batch"))
+    folder.journal.sending(*chunks)
+    for row in ended:
+        folder.manifest.add(row)
+    folder.journal.close()
+    folder.manifest.close()
+    folder.release()
+
+
+def test_earlier_rows_are_settled_although_the_call_is_lost(tmp_path: Path) -> None:
+    leave_folder(tmp_path, SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
+    simulation = Simulation(["m"] * 4)
+    one = simulation.add_server("one", 1.0)
+    one.items["earlier"] = Item(RunRow("batch", 0, "row-0", "earlier"), "completed")
+    lose_first(simulation, Settle)
+    simulation.run(folder=tmp_path)
+    assert [row.status for row in simulation.rows] == ["completed"] * 4
+    assert [simulation.done[index] for index in range(4)] == [0, 1, 1, 1]
+
+
+@in_virtual_time
+async def test_rows_of_a_server_that_is_not_in_the_fleet_are_not_canceled_by_overwriting_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = [SentChunk(f"chunk-{n}", [SentRow(f"row-{n}", "")], server="one" if n == 3 else "gone") for n in range(4)]
+    ended = [BatchRow(index=n, row_id=f"row-{n}", values={}, status="completed", batch_id=f"chunk-{n}") for n in (0, 3)]
+    leave_folder(tmp_path, *sent, ended=ended)
+    simulation = Simulation(["m"] * 4)
+    simulation.add_server("one", 1.0)
+    batch = await simulation.begin(folder=tmp_path, overwrite=True)
+    await batch.wait()
+    assert batch.counts["completed"] == 4
+    assert [told for told in caplog.messages if "gone" in told] == [
+        "gone is not in the fleet: 2 unfinished rows that were sent to it are not canceled there"
+    ]
+    assert simulation.calls["Settle"] == 0
+
+
 @in_virtual_time
 async def test_a_server_that_is_lost_while_it_settles_earlier_rows_is_not_waited_for(tmp_path: Path) -> None:
-    folder = BatchFolder(tmp_path)
-    folder.journal.started(Start("simulated", {}, "batch"))
-    folder.journal.sending(SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
-    folder.journal.close()
-    folder.release()
+    leave_folder(tmp_path, SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
     simulation = Simulation(["m"] * 4)
     one = simulation.add_server("one", 1.0)
     simulation.add_server("two", 1.0)
