@@ -197,8 +197,7 @@ class Recorder:
             BatchFolderError: the report cannot be written.
         """
         if self._report is not None:
-            with self.folder.writing():
-                await asyncio.to_thread(self._report.finish, self.rows())
+            await self.folder.in_thread(self._report.finish, self.rows())
 
     def forgive(self) -> None:
         """Reset the count of failures for `stop_after_failures`."""
