@@ -209,14 +209,15 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio._engine.block(self._aio.cancel())
 
     def retry_failed(self) -> int:
-        """Run the failed rows again.
+        """Run the failed rows again. If `stop_after_failures` has stopped the batch, its other rows are run as well.
 
         Returns:
             The number of failed rows.
 
         Raises:
             BatchFolderError: another batch uses the folder, or has used it in the meantime.
-            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            RunError: the batch stopped before all rows had ended: submit the plan again. Or it is still being canceled:
+                call this when `wait` has returned.
             SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._aio._engine.block(self._aio.retry_failed())
