@@ -112,7 +112,7 @@ class ChunkFollower:
         chunk.run = run
         run.keeps_history = False
         chunk.watcher = partial(self._told, chunk, run)
-        run.watchers.append(chunk.watcher)
+        run.watch(chunk.watcher)
 
     def arrived(self, chunk: LiveChunk, run: TrackedRun) -> None:
         """Handle the response to a chunk that was sent, after which its run knows the items."""
