@@ -146,6 +146,7 @@ def _keys(ctx: click.Context, workflow: str) -> dict[str, str]:
         pass
     from invokeai_py_client.cli.workflow_argument import keys_of, load
 
+    session.take_warnings()
     try:
         definition = load(session, workflow)
         wf = session.client.workflow_repo.create_workflow(definition)
