@@ -33,6 +33,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.live import withdrawal
 from invokeai_py_client.live.enqueue import EnqueueTimes
+from invokeai_py_client.report.sheets import Painter
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport import backoff
 
@@ -124,10 +125,10 @@ def test_failed_rows_are_run_again_while_the_report_is_being_finished(
 ) -> None:
     finish, begun = BatchReport.finish, threading.Event()
 
-    def finishing(report: BatchReport, rows: Any) -> None:
+    def finishing(report: BatchReport) -> None:
         begun.set()
         gate.wait()
-        finish(report, rows)
+        finish(report)
 
     monkeypatch.setattr(BatchReport, "finish", finishing)
     server.fails = lambda item: "no" if width_of(item) == 1 else None
@@ -137,6 +138,35 @@ def test_failed_rows_are_run_again_while_the_report_is_being_finished(
     assert batch.retry_failed() == 1
     gate.set()
     assert batch.wait(60).counts["completed"] == 3
+
+
+def test_a_canceled_batch_draws_no_contact_sheet(server: BatchServer, client: Runs, tmp_path: Path) -> None:
+    server.pause()
+    batch = client.begin(Plan(range(3)), tmp_path, report=True)
+    until(lambda: server.items)
+    batch.cancel()
+    assert batch.wait(60).counts["canceled"] == 3
+    assert "finished" in "".join(path.read_text("utf-8") for path in (tmp_path / "report").glob("*.js"))
+    assert not (tmp_path / "contact_sheet.png").exists()
+
+
+def test_a_contact_sheet_that_is_being_drawn_is_dropped_when_the_batch_is_canceled(
+    server: BatchServer, client: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
+) -> None:
+    paint, begun = Painter.paint, threading.Event()
+
+    def painting(painter: Painter, sheet: Any, is_wanted: Any) -> Any:
+        begun.set()
+        gate.wait()
+        return paint(painter, sheet, is_wanted)
+
+    monkeypatch.setattr(Painter, "paint", painting)
+    batch = client.begin(Plan(range(3)), tmp_path, report=True)
+    begun.wait()
+    batch.cancel()
+    gate.set()
+    assert batch.wait(60).counts["completed"] == 3
+    assert not (tmp_path / "contact_sheet.png").exists()
 
 
 def test_a_batch_that_was_paused_and_has_ended_runs_its_failed_rows_again(server: BatchServer, client: Runs) -> None:

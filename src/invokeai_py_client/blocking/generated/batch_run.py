@@ -201,6 +201,8 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def cancel(self) -> None:
         """Send no more rows, and cancel those that have not ended. `wait` then returns soon.
 
+        The report of the batch gets no contact sheet. `invokeai-client report FOLDER` draws one.
+
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
