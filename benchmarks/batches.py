@@ -13,12 +13,12 @@ from typing import Any
 import aiohttp
 from tests.support.batches import Plan, client_of
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from benchmarks.timing import interleaved
 from invokeai_py_client import InvokeAIClient
 
 ROWS = 10_000
-ROUNDS = 5
+ROUNDS = 3
 
 
 async def _body(plan: Plan) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _ours(url: str, client: InvokeAIClient) -> float:
         return _seconds_until_stored(url, client, lambda: runs.begin(plan, window=ROWS))
 
 
-def enqueueing(url: str) -> Iterator[Figure]:
+def enqueueing(url: str) -> Iterator[Measurement]:
     """How long 10,000 rows take until the server has the last, and how long the same bytes take bare."""
     body = asyncio.run(_body(Plan(range(64, 64 + ROWS))))
     body["batch"]["batch_id"] = "bare"
@@ -81,4 +81,4 @@ def enqueueing(url: str) -> Iterator[Figure]:
         ours, bare = interleaved(ROUNDS, lambda: _ours(url, client), lambda: _bare(url, client, content))
         client.queue.clear()
         client.queue.resume()
-    yield figure(f"enqueue {ROWS:,} rows", "ms", ours, bare, scale=1000, at_most_ratio=1.3)
+    yield Measurement(f"enqueue {ROWS:,} rows", "ms", ours, bare, scale=1000, at_most_ratio=1.3)

@@ -24,10 +24,10 @@ from typing import Any
 
 from tests.documents import container, form, node, shown
 
-from benchmarks.figures import OURS, Figure, figure
+from benchmarks.figures import OURS, Measurement
 from benchmarks.live import real_server
 from benchmarks.scripted_server import ScriptedServer
-from benchmarks.timing import interleaved, keeping_bytecode
+from benchmarks.timing import in_turn, interleaved, keeping_bytecode
 from benchmarks.transfers import into_a_folder, noise
 from invokeai_py_client import InvokeAIClient
 
@@ -79,10 +79,17 @@ CONTESTANTS = (
 AWAITED = "invokeai-py-client 1.1.1, awaited"
 
 
-ROUNDS = 4
-STARTS = 11
+# Rounds of one pass. The shorter a contest is, the more rounds it needs, as the server's own time varies.
+STARTS = 7
+SINGLES = 2
+GATHERINGS = 7
+BATCHES = 1
+UPLOADS = 1
+DOWNLOADS = 6
+
 RUNS = 3
 """Runs of one process, in each round."""
+DURATIONS = random.Random(17)
 TOGETHER = 50
 ROWS = 1000
 PICTURES = 500
@@ -97,7 +104,7 @@ def contestants() -> Iterator[Path]:
         yield Path(name)
 
 
-def contests() -> Iterator[Figure]:
+def contests() -> Iterator[Measurement]:
     """Run the contests that need a real server."""
     # A negative `fail_at` changes nothing: it tells rows apart.
     sleep = node("sleep", "test_sleep", "1.0.0", seconds=0.0, fail_at=-1)
@@ -131,7 +138,7 @@ def _documents(folder: Path, only: dict[str, Any]) -> dict[str, str]:
     return {name: str(folder / name) for name in documents}
 
 
-def starts() -> Iterator[Figure]:
+def starts() -> Iterator[Measurement]:
     """From the start of an interpreter until the first enqueue request is at the server, which is a scripted one."""
     with contestants() as folder, ScriptedServer.in_a_thread() as (server, url):
         given = _documents(folder, node("add", "add", "1.0.1", a=1, b=2))
@@ -148,32 +155,30 @@ def starts() -> Iterator[Figure]:
     yield from _compared("start to the first request", "ms", taken, at_most_ratio=1.6, scale=1000)
 
 
-def singles(url: str, given: dict[str, str]) -> Iterator[Figure]:
+def singles(url: str, given: dict[str, str]) -> Iterator[Measurement]:
     """One run after another: what submit and wait add to the time between creation and end that the server tells.
 
     Each run sleeps for a time of its own, drawn from a range as long as the longest interval of a poll.
     """
-    durations = random.Random(17)
     overheads: dict[str, list[float]] = {name: [] for name in (*(one.name for one in CONTESTANTS), AWAITED)}
     memory: dict[str, list[float]] = {one.name: [] for one in CONTESTANTS}
-    for number in range(ROUNDS):
-        seconds = [durations.uniform(0.2, 0.7) for _ in range(RUNS)]
-        for contestant in CONTESTANTS[:: 1 if number % 2 == 0 else -1]:
+    for _ in range(SINGLES):
+        seconds = [DURATIONS.uniform(0.2, 0.7) for _ in range(RUNS)]
+        for contestant in in_turn(1, CONTESTANTS):
             told = contestant.run("single", url=url, seconds=seconds, **given)
             overheads[contestant.name] += _overheads(url, told)
             memory[contestant.name].append(told["memory"])
             if contestant.script == "client_1_1":
-                overheads[AWAITED] += _overheads(
-                    url, contestant.run("single_awaited", url=url, seconds=seconds, **given)
-                )
+                awaited = contestant.run("single_awaited", url=url, seconds=seconds, **given)
+                overheads[AWAITED] += _overheads(url, awaited)
     for name, added in overheads.items():
-        yield figure("what waiting adds to a run", "ms", added, scale=1000, contestant=name)
+        yield Measurement("what waiting adds to a run", "ms", added, scale=1000, contestant=name)
     # Not a ratio, as the floor's own is about zero.
     ours, floor = overheads[OURS], overheads[FLOOR.name]
     over = [one - least for one, least in zip(ours, floor, strict=True)]
-    yield figure("what waiting adds to a run, over the floor", "ms", over, scale=1000, at_most=3)
+    yield Measurement("what waiting adds to a run, over the floor", "ms", over, scale=1000, at_most=3)
     for name, peaks in memory.items():
-        yield figure("memory of a process with one run", "MiB", peaks, contestant=name)
+        yield Measurement("memory of a process with one run", "MiB", peaks, contestant=name)
 
 
 def _overheads(url: str, told: dict[str, Any]) -> list[float]:
@@ -188,28 +193,27 @@ def _own_time(url: str, item_id: int) -> float:
     return (completed - created).total_seconds()
 
 
-def gatherings(url: str, given: dict[str, str]) -> Iterator[Figure]:
+def gatherings(url: str, given: dict[str, str]) -> Iterator[Measurement]:
     """50 runs that are submitted and awaited together."""
-    yield from _processes("gathered", f"{TOGETHER} runs together", url, ROUNDS, count=TOGETHER, **given)
+    yield from _processes("gathered", f"{TOGETHER} runs together", url, GATHERINGS, count=TOGETHER, **given)
     (peer,) = [contestant for contestant in CONTESTANTS if contestant.script == "client_1_1"]
     returned = peer.run("gathered_awaited", url=url, count=10, **given)["result"]
-    yield figure("waits that returned, of 10 runs together", "", [returned], contestant=AWAITED)
+    yield Measurement("waits that returned, of 10 runs together", "", [returned], contestant=AWAITED)
 
 
-def batches(url: str, given: dict[str, str]) -> Iterator[Figure]:
+def batches(url: str, given: dict[str, str]) -> Iterator[Measurement]:
     """A batch of 1,000 rows, until all have ended."""
-    yield from _processes("rows", f"a batch of {ROWS:,} rows", url, 2, count=ROWS, **given)
+    yield from _processes("rows", f"a batch of {ROWS:,} rows", url, BATCHES, count=ROWS, **given)
 
 
-def _processes(contest: str, name: str, url: str, rounds: int, **given: Any) -> Iterator[Figure]:
+def _processes(contest: str, name: str, url: str, rounds: int, **given: Any) -> Iterator[Measurement]:
     """Run a contest in turn; tell the time, and the CPU time and memory of the process."""
     told: list[list[dict[str, Any]]] = [[] for _ in CONTESTANTS]
     with InvokeAIClient.from_url(url) as client:
-        for number in range(rounds):
-            for contestant, its in [*zip(CONTESTANTS, told, strict=True)][:: 1 if number % 2 == 0 else -1]:
-                # The server slows down as its queue grows.
-                client.queue.clear()
-                its.append(contestant.run(contest, url=url, **given))
+        for contestant, its in in_turn(rounds, [*zip(CONTESTANTS, told, strict=True)]):
+            # The server slows down as its queue grows.
+            client.queue.clear()
+            its.append(contestant.run(contest, url=url, **given))
     for what, unit, key in (
         (name, "s", "result"),
         (f"CPU of the client, {name}", "s", "cpu"),
@@ -218,12 +222,11 @@ def _processes(contest: str, name: str, url: str, rounds: int, **given: Any) -> 
         yield from _compared(what, unit, [[one[key] for one in its] for its in told])
 
 
-def transfers(url: str, folder: Path) -> Iterator[Figure]:
+def transfers(url: str, folder: Path) -> Iterator[Measurement]:
     """500 uploads, and their downloads into a folder; eight at a time, for all."""
     picture = str(noise(folder / "noise.png"))
-    taken = interleaved(
-        2, *(partial(_result, one, "upload", url=url, picture=picture, count=PICTURES) for one in CONTESTANTS)
-    )
+    upload = [partial(_result, one, "upload", url=url, picture=picture, count=PICTURES) for one in CONTESTANTS]
+    taken = interleaved(UPLOADS, *upload, warm_up=False)
     yield from _compared(f"{PICTURES} uploads", "s", taken)
     with InvokeAIClient.from_url(url) as client:
         names = [*client.image_repo.list_image_names()][:PICTURES]
@@ -231,7 +234,8 @@ def transfers(url: str, folder: Path) -> Iterator[Figure]:
     def download(contestant: Contestant, target: str) -> float:
         return _result(contestant, "download", url=url, names=names, folder=target)
 
-    taken = interleaved(2, *(into_a_folder(partial(download, contestant)) for contestant in CONTESTANTS))
+    ways = [into_a_folder(partial(download, contestant)) for contestant in CONTESTANTS]
+    taken = interleaved(DOWNLOADS, *ways, warm_up=False)
     yield from _compared(f"{PICTURES} downloads", "s", taken)
 
 
@@ -242,13 +246,13 @@ def _result(contestant: Contestant, contest: str, **given: Any) -> float:
 
 def _compared(
     name: str, unit: str, taken: list[list[float]], *, scale: float = 1, at_most_ratio: float | None = None
-) -> Iterator[Figure]:
+) -> Iterator[Measurement]:
     """Make a figure for each contestant, against the floor."""
     floor = taken[CONTESTANTS.index(FLOOR)]
     for contestant, its in zip(CONTESTANTS, taken, strict=True):
         goal = at_most_ratio if contestant.name == OURS else None
         against = None if contestant is FLOOR else floor
-        yield figure(name, unit, its, against, scale=scale, at_most_ratio=goal, contestant=contestant.name)
+        yield Measurement(name, unit, its, against, scale=scale, at_most_ratio=goal, contestant=contestant.name)
 
 
 def _quietly(*command: str | Path) -> None:

@@ -7,8 +7,8 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,25 +54,14 @@ class Figure:
         return line
 
 
-def figure(
-    name: str,
-    unit: str,
-    measured: Sequence[float],
-    floor: Sequence[float] | None = None,
-    *,
-    scale: float = 1,
-    at_most: float | None = None,
-    at_least: float | None = None,
-    at_most_ratio: float | None = None,
-    contestant: str = OURS,
-    at: int | None = None,
-) -> Figure:
-    """Make a figure.
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured in one pass through a part of the benchmarks.
 
     Args:
         name: what it is, as a person would say it.
         unit: of the figure and its floor.
-        measured: what was measured, once a round.
+        values: what was measured, once a round.
         floor: what the floor took in the same rounds, in the same order.
         scale: what both are multiplied by, such as 1000 for milliseconds.
         at_most: the goal of the median, in the unit.
@@ -81,33 +70,52 @@ def figure(
         contestant: who was measured.
         at: the number of live runs or rows, in a curve.
     """
-    low, value, high = quartiles([scale * one for one in measured])
-    ratios: tuple[float, float, float] | None = None
-    if floor is not None:
-        ratios = quartiles([ours / least for ours, least in zip(measured, floor, strict=True)])
-    goal: str | None = None
-    met: bool | None = None
-    if at_most is not None:
-        goal, met = f"at most {shown(at_most)} {unit}", value <= at_most
-    elif at_least is not None:
-        goal, met = f"at least {shown(at_least)} {unit}", value >= at_least
-    elif at_most_ratio is not None and ratios is not None:
-        goal, met = f"at most {at_most_ratio:g} x the floor", ratios[1] <= at_most_ratio
-    return Figure(
-        name=name,
-        unit=unit,
-        value=rounded(value),
-        low=rounded(low),
-        high=rounded(high),
-        floor=None if floor is None else rounded(scale * statistics.median(floor)),
-        ratio=None if ratios is None else rounded(ratios[1]),
-        ratio_low=None if ratios is None else rounded(ratios[0]),
-        ratio_high=None if ratios is None else rounded(ratios[2]),
-        goal=goal,
-        met=met,
-        contestant=contestant,
-        at=at,
-    )
+
+    name: str
+    unit: str
+    values: Sequence[float]
+    floor: Sequence[float] | None = None
+    scale: float = field(default=1, kw_only=True)
+    at_most: float | None = field(default=None, kw_only=True)
+    at_least: float | None = field(default=None, kw_only=True)
+    at_most_ratio: float | None = field(default=None, kw_only=True)
+    contestant: str = field(default=OURS, kw_only=True)
+    at: int | None = field(default=None, kw_only=True)
+
+    def __add__(self, later: Measurement) -> Measurement:
+        """Return the measurement of both passes."""
+        floor = None if self.floor is None or later.floor is None else [*self.floor, *later.floor]
+        return replace(self, values=[*self.values, *later.values], floor=floor)
+
+    @property
+    def figure(self) -> Figure:
+        low, value, high = quartiles([self.scale * one for one in self.values])
+        ratios: tuple[float, float, float] | None = None
+        if self.floor is not None:
+            ratios = quartiles([ours / least for ours, least in zip(self.values, self.floor, strict=True)])
+        goal: str | None = None
+        met: bool | None = None
+        if self.at_most is not None:
+            goal, met = f"at most {shown(self.at_most)} {self.unit}", value <= self.at_most
+        elif self.at_least is not None:
+            goal, met = f"at least {shown(self.at_least)} {self.unit}", value >= self.at_least
+        elif self.at_most_ratio is not None and ratios is not None:
+            goal, met = f"at most {self.at_most_ratio:g} x the floor", ratios[1] <= self.at_most_ratio
+        return Figure(
+            name=self.name,
+            unit=self.unit,
+            value=rounded(value),
+            low=rounded(low),
+            high=rounded(high),
+            floor=None if self.floor is None else rounded(self.scale * statistics.median(self.floor)),
+            ratio=None if ratios is None else rounded(ratios[1]),
+            ratio_low=None if ratios is None else rounded(ratios[0]),
+            ratio_high=None if ratios is None else rounded(ratios[2]),
+            goal=goal,
+            met=met,
+            contestant=self.contestant,
+            at=self.at,
+        )
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -138,20 +146,18 @@ def shown(value: float) -> str:
     return f"{rounded(value, 3):,.{min(decimals, 3)}f}"
 
 
-def keep(part: str, figures: Iterable[Figure], *, seconds: float, load: float) -> None:
+def keep(part: str, figures: Iterable[Figure], *, load: float) -> None:
     """Put the figures of one part of the benchmarks into the file, in place of those that it had of that part.
 
     Args:
         part: its name.
         figures: what was measured.
-        seconds: how long that took.
-        load: the load of the machine before.
+        load: the load of the machine before it.
     """
     document: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"parts": {}}
     document["machine"] = machine()
     document["parts"][part] = {
         "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
         "load": round(load, 1),
         "figures": [{name: value for name, value in asdict(one).items() if value is not None} for one in figures],
     }
@@ -163,6 +169,21 @@ def kept() -> list[Figure]:
     """Return the figures of the file."""
     document = json.loads(RESULTS.read_text(encoding="utf-8"))
     return [Figure(**record) for part in document["parts"].values() for record in part["figures"]]
+
+
+def changed(before: Iterable[Figure], now: Iterable[Figure]) -> Iterator[str]:
+    """Say which ratios are more than 15 % larger or smaller than they were, a line each, and how many are not."""
+    ratios = {one.key: one.ratio for one in before if one.ratio is not None}
+    agree = 0
+    for one in now:
+        old = ratios.get(one.key)
+        if one.ratio is None or old is None:
+            continue
+        if abs(one.ratio / old - 1) > 0.15:
+            yield f"{one.key}: {one.ratio:.2f} x the floor, {old:.2f} before"
+        else:
+            agree += 1
+    yield f"ratios within 15 % of those before: {agree}"
 
 
 def machine() -> str:

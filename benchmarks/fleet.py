@@ -26,7 +26,7 @@ from typing import Any
 from tests.documents import node
 from tests.support.fleet_simulation import Simulation
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from benchmarks.peers.contest import peak_memory
 from invokeai_py_client import Fleet, WorkflowDefinition
 from invokeai_py_client.fleet.agent import ServerAgent
@@ -202,14 +202,14 @@ UNITS = {
 }
 
 
-def fleet() -> Iterator[Figure]:
+def fleet() -> Iterator[Measurement]:
     """Measure all points."""
     for name, (_, points) in PROGRAMS.items():
         for servers, rows in points:
             command = [sys.executable, "-m", "benchmarks.fleet", name, str(servers), str(rows)]
             run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
             for what, value in json.loads(run.stdout).items():
-                yield figure(f"fleet, {name}, {servers:,} servers: {what}", UNITS[what], [value], at=rows)
+                yield Measurement(f"fleet, {name}, {servers:,} servers: {what}", UNITS[what], [value], at=rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from unittest import mock
 import aiohttp
 from tests.conftest import SLEEP
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from benchmarks.timing import interleaved
 from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle
 from invokeai_py_client.live.event_listener import EventListener
@@ -48,7 +48,7 @@ def _nothing(client: InvokeAIClient) -> WorkflowHandle:
     return wf
 
 
-def gathered(url: str, rounds: int = 5) -> Iterator[Figure]:
+def gathered(url: str, rounds: int = 3) -> Iterator[Measurement]:
     """500 runs that are submitted and awaited together, against one batch of 500 items, and bare aiohttp.
 
     The server slows down as its queue grows, so the queue is emptied before each, and the order changes. With two
@@ -99,16 +99,16 @@ def gathered(url: str, rounds: int = 5) -> Iterator[Figure]:
 
         in_one_batch = way(lambda: through_the_client(wf, 1, RUNS))
         gathered = way(lambda: through_the_client(wf, RUNS, 1))
-        together, each, floor = interleaved(rounds, in_one_batch, gathered, way(lambda: bare(body)))
+        together, each, floor = interleaved(rounds, in_one_batch, gathered, way(lambda: bare(body)), warm_up=False)
         wf.set_many({"Seconds": WAITING})
-        long_together, long_each = interleaved(3, in_one_batch, gathered)
-    yield figure(f"{RUNS} gathered runs, against one batch of as many", "s", each, together, at_most_ratio=1.03)
-    yield figure(f"{RUNS} gathered runs, against requests of bare aiohttp", "s", each, floor, at_most_ratio=1.1)
+        long_together, long_each = interleaved(1, in_one_batch, gathered, warm_up=False)
+    yield Measurement(f"{RUNS} gathered runs, against one batch of as many", "s", each, together, at_most_ratio=1.03)
+    yield Measurement(f"{RUNS} gathered runs, against requests of bare aiohttp", "s", each, floor, at_most_ratio=1.1)
     what = f"{RUNS} gathered runs that wait {WAITING * 1000:.0f} ms each, against one batch of as many"
-    yield figure(what, "s", long_each, long_together, at_most_ratio=1.1)
+    yield Measurement(what, "s", long_each, long_together, at_most_ratio=1.1)
 
 
-def latency(url: str) -> Iterator[Figure]:
+def latency(url: str) -> Iterator[Measurement]:
     """From the arrival of a run's last event at the client's socket to the return of the wait."""
     arrived: dict[int, float] = {}
     received = EventListener.received
@@ -123,12 +123,12 @@ def latency(url: str) -> Iterator[Figure]:
         blocking = [_blocking(wf, arrived) for _ in range(60)]
         awaited = asyncio.run(_awaited(wf, arrived))
         among_many = asyncio.run(_among_many(client, wf, arrived))
-    yield figure("last event to the return of a blocking wait", "ms", blocking, scale=1000, at_most=5)
-    yield figure("last event to the return of an awaited wait", "ms", awaited, scale=1000, at_most=5)
+    yield Measurement("last event to the return of a blocking wait", "ms", blocking, scale=1000, at_most=5)
+    yield Measurement("last event to the return of an awaited wait", "ms", awaited, scale=1000, at_most=5)
     what = f"last event to the return of a wait, {RUNS} live runs"
-    yield figure(what, "ms", among_many, scale=1000)
+    yield Measurement(what, "ms", among_many, scale=1000)
     slowest = statistics.quantiles(among_many, n=100)[98]
-    yield figure(f"{what}, 99th percentile", "ms", [slowest], scale=1000, at_most=1)
+    yield Measurement(f"{what}, 99th percentile", "ms", [slowest], scale=1000, at_most=1)
 
 
 def _blocking(wf: WorkflowHandle, arrived: dict[int, float]) -> float:

@@ -17,7 +17,7 @@ import pyperf
 from tests.support.live import apply, item_event, message, messages, node_payload
 from tests.support.plans import planned
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from invokeai_py_client.live.router import Router
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.wire.events import decode, read_event
@@ -37,7 +37,7 @@ NODE = {"id": "denoise-1", "type": "denoise_latents", "steps": STEPS, "cfg_scale
 GRAPH: dict[str, Any] = {"nodes": {"denoise": {**NODE, "id": "denoise"}}, "edges": []}
 
 
-def micro() -> Iterator[Figure]:
+def micro() -> Iterator[Measurement]:
     """Run all in processes of their own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "micro.json")
@@ -48,7 +48,7 @@ def micro() -> Iterator[Figure]:
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         suite = pyperf.BenchmarkSuite.load(str(path))
     for one in suite.get_benchmarks():
-        yield figure(one.get_name(), "us", one.get_values(), scale=1e6)
+        yield Measurement(one.get_name(), "us", one.get_values(), scale=1e6)
 
 
 def progress(step: int) -> dict[str, Any]:

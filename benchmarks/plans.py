@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.plans import planned
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from benchmarks.timing import interleaved, timed
 from invokeai_py_client.batch.plan_data import PlanData
 from invokeai_py_client.workflow.templates import NodeTemplates
@@ -22,7 +22,7 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 ROWS = 100_000
 
 
-def plans() -> Iterator[Figure]:
+def plans() -> Iterator[Measurement]:
     """The time and memory of plans with 100,000 rows, and of a sample of 10**12."""
     templates = NodeTemplates.from_openapi(json.loads(gzip.decompress((DATA / "openapi-6.14.2.json.gz").read_bytes())))
     prompts = [f"a cat, number {number}" for number in range(ROWS // 100)]
@@ -41,21 +41,21 @@ def plans() -> Iterator[Figure]:
         yield from _planned("plan a CSV file of 100,000 rows", templates, path)
     huge = {("add", name): range(10**6) for name in ("a", "b")}
     (taken,) = interleaved(9, timed(lambda: _read(planned(templates, huge, sample=50))))
-    yield figure("plan a sample of 50 of 10**12 rows", "ms", taken, scale=1000, at_most=100)
+    yield Measurement("plan a sample of 50 of 10**12 rows", "ms", taken, scale=1000, at_most=100)
 
 
-def _planned(what: str, templates: NodeTemplates, source: Any, **options: Any) -> Iterator[Figure]:
+def _planned(what: str, templates: NodeTemplates, source: Any, **options: Any) -> Iterator[Measurement]:
     began = time.process_time()
     plan = planned(templates, source, **options)
     assert _read(plan) == ROWS
     seconds = time.process_time() - began
     del plan
-    yield figure(f"CPU to {what}", "s", [seconds], at_most=5)
+    yield Measurement(f"CPU to {what}", "s", [seconds], at_most=5)
     tracemalloc.start()
     _read(planned(templates, source, **options))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    yield figure(f"memory to {what}", "MiB", [peak / 2**20])
+    yield Measurement(f"memory to {what}", "MiB", [peak / 2**20])
 
 
 def _read(plan: PlanData) -> int:

@@ -22,7 +22,7 @@ from typing import Any
 from tests.documents import node
 from tests.support.scripted_server import WORKFLOW
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from benchmarks.peers.contest import peak_memory
 from benchmarks.peers.floor import connected, enqueue
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
@@ -37,35 +37,34 @@ RUNS, EVENTS = 500, 100_000
 SLOW_RUNS, SLOW_EVENTS = 10, 1_000_000
 
 
-def scale() -> Iterator[Figure]:
+def scale() -> Iterator[Measurement]:
     with server("benchmarks.scripted_server", 2 * LIVE[-1], 0) as url:
         for told in measured("submissions", url, LIVE[-1]):
-            yield figure("CPU of a submission beside live runs", "ms", told["cpu"], scale=1000, at=told["live"])
+            yield Measurement("CPU of a submission beside live runs", "ms", told["cpu"], scale=1000, at=told["live"])
             goal = 150 if told["live"] == LIVE[-1] else None
             if told["live"] > 1:
-                yield figure("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
-    yield from beside_live_runs()
+                yield Measurement("memory of live runs", "MiB", [told["memory"]], at=told["live"], at_most=goal)
     for count in ROWS:
         with server("tests.support.batch_server") as url:
             told = measured("rows", url, count)
         goal = 300 if count == ROWS[-1] else None
-        yield figure("CPU of a batch", "s", [told["cpu"]], at=count)
-        yield figure("memory of a batch", "MiB", [told["memory"]], at=count, at_most=goal)
+        yield Measurement("CPU of a batch", "s", [told["cpu"]], at=count)
+        yield Measurement("memory of a batch", "MiB", [told["memory"]], at=count, at_most=goal)
     with server("benchmarks.scripted_server", SLOW_RUNS, SLOW_EVENTS) as url:
         memory = measured("slow_consumer", url, SLOW_EVENTS)
     name = f"growth of memory in the last nine tenths of {SLOW_EVENTS:,} events with a slow consumer"
-    yield figure(name, "MiB", [max(memory) - memory[0]], at_most=5)
+    yield Measurement(name, "MiB", [max(memory) - memory[0]], at_most=5)
 
 
-def beside_live_runs(rounds: int = 3) -> Iterator[Figure]:
+def beside_live_runs(rounds: int = 2) -> Iterator[Measurement]:
     """CPU of events that come for all live runs in turns, against the same frames received by aiohttp."""
     cpu: dict[int, list[float]] = {}
     for count in LIVE:
         both = [(taken("events", count), taken("bare_events", count)) for _ in range(rounds)]
         cpu[count], floor = [ours for (_, ours), _ in both], [least for _, (_, least) in both]
-        yield figure("CPU of an event beside live runs", "us", cpu[count], floor, scale=1e6, at=count)
+        yield Measurement("CPU of an event beside live runs", "us", cpu[count], floor, scale=1e6, at=count)
     name = f"CPU of an event beside {LIVE[-1]:,} live runs, against one live run"
-    yield figure(name, "us", cpu[LIVE[-1]], cpu[LIVE[0]], scale=1e6, at_most_ratio=1.2)
+    yield Measurement(name, "us", cpu[LIVE[-1]], cpu[LIVE[0]], scale=1e6, at_most_ratio=1.2)
 
 
 def taken(program: str, runs: int, in_order: int = 0) -> list[float]:
@@ -75,7 +74,7 @@ def taken(program: str, runs: int, in_order: int = 0) -> list[float]:
         return its
 
 
-def throughput(rounds: int = 3) -> Iterator[Figure]:
+def throughput(rounds: int = 2) -> Iterator[Measurement]:
     """One socket, 500 live runs: events a second, and the client's own CPU for one of them.
 
     A real server runs one item after another. Events of all runs in turns are the worst case for a processor's caches.
@@ -83,9 +82,9 @@ def throughput(rounds: int = 3) -> Iterator[Figure]:
     for order, in_order in (("in turns", 0), ("one after another", 1)):
         both = [(taken("events", RUNS, in_order), taken("bare_events", RUNS, in_order)) for _ in range(rounds)]
         rates = [1 / seconds for (seconds, _), _ in both]
-        yield figure(f"events through one socket, {RUNS} live runs {order}", "/s", rates, at_least=15_000)
+        yield Measurement(f"events through one socket, {RUNS} live runs {order}", "/s", rates, at_least=15_000)
         ours, floor = [cpu for (_, cpu), _ in both], [cpu for _, (_, cpu) in both]
-        yield figure(f"CPU of an event, {RUNS} live runs {order}", "us", ours, floor, scale=1e6, at_most_ratio=2)
+        yield Measurement(f"CPU of an event, {RUNS} live runs {order}", "us", ours, floor, scale=1e6, at_most_ratio=2)
 
 
 @contextmanager

@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 from unittest import mock
 
 Way = Callable[[], float]
 """Does the work once, and returns what it took."""
 
 
-def interleaved(rounds: int, *ways: Way) -> list[list[float]]:
-    """Return what each way took in each round, after one each that does not count; every other round goes backwards."""
-    for way in ways:
-        way()
+T = TypeVar("T")
+
+
+def interleaved(rounds: int, *ways: Way, warm_up: bool = True) -> list[list[float]]:
+    """Return what each way took in each round, after one each that does not count unless `warm_up` is false."""
+    if warm_up:
+        for way in ways:
+            way()
     taken: list[list[float]] = [[] for _ in ways]
-    pairs = [*zip(ways, taken, strict=True)]
-    for number in range(rounds):
-        for way, its in pairs[:: 1 if number % 2 == 0 else -1]:
-            its.append(way())
+    for way, its in in_turn(rounds, [*zip(ways, taken, strict=True)]):
+        its.append(way())
     return taken
 
 
-def timed(work: Callable[[], object]) -> Way:
-    """Return a way that measures the seconds of a call."""
+def in_turn(rounds: int, things: Sequence[T]) -> Iterator[T]:
+    """Give the things once in each round; every other round goes backwards, and chance says which."""
+    backwards = random.random() < 0.5
+    for _ in range(rounds):
+        yield from reversed(things) if backwards else things
+        backwards = not backwards
+
+
+def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> Way:
+    """Return a way that measures the seconds of a call; those of `time.process_time` for what only computes."""
 
     def way() -> float:
-        began = time.perf_counter()
+        # So that each call meets the garbage collector in the same state.
+        gc.collect()
+        began = clock()
         work()
-        return time.perf_counter() - began
+        return clock() - began
 
     return way
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import PIL.Image
 
-from benchmarks.figures import Figure, figure
+from benchmarks.figures import Measurement
 from benchmarks.peers import floor, ours
 from benchmarks.scale import server
 from benchmarks.timing import interleaved, timed
@@ -23,13 +23,13 @@ from invokeai_py_client.local import LocalServer
 DOWNLOADS = 1000
 UPLOADS = 500
 RECORDS = 10_000
-ROUNDS = 5
+ROUNDS = 4
 
 _SIDE = 183
 """Noise of so many pixels a side is a PNG of 100 KB."""
 
 
-def transfers() -> Iterator[Figure]:
+def transfers() -> Iterator[Measurement]:
     """What the client adds to transfers, where the server costs little, and to long listings of a real one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -40,14 +40,14 @@ def transfers() -> Iterator[Figure]:
                 lambda: ours.upload(url, str(picture), UPLOADS),
                 lambda: asyncio.run(floor.upload(url, str(picture), UPLOADS)),
             )
-            yield figure(f"{UPLOADS} uploads to a static server", "s", taken, least, at_most_ratio=1.18)
+            yield Measurement(f"{UPLOADS} uploads to a static server", "s", taken, least, at_most_ratio=1.18)
             names = [f"{number}.png" for number in range(DOWNLOADS)]
             taken, least = interleaved(
                 ROUNDS,
                 into_a_folder(lambda folder: ours.download(url, names, folder)),
                 into_a_folder(lambda folder: asyncio.run(floor.download(url, names, folder))),
             )
-            yield figure(f"{DOWNLOADS:,} downloads from a static server", "s", taken, least, at_most_ratio=1.18)
+            yield Measurement(f"{DOWNLOADS:,} downloads from a static server", "s", taken, least, at_most_ratio=1.18)
         local = LocalServer(folder / "root")
         with local, InvokeAIClient.from_url(local.url) as client:
             client.image_repo.upload_many([picture])
@@ -72,7 +72,7 @@ def into_a_folder(download: Callable[[str], float]) -> Callable[[], float]:
     return way
 
 
-def listing(url: str, client: InvokeAIClient) -> Iterator[Figure]:
+def listing(url: str, client: InvokeAIClient) -> Iterator[Measurement]:
     def listed() -> None:
         assert sum(1 for _ in client.image_repo.list_images()) >= RECORDS
 
@@ -87,7 +87,7 @@ def listing(url: str, client: InvokeAIClient) -> Iterator[Figure]:
                     await answer.read()
 
     taken, least = interleaved(ROUNDS, timed(listed), timed(lambda: asyncio.run(bare())))
-    yield figure(f"{RECORDS:,} typed records listed", "s", taken, least, at_most_ratio=1.5)
+    yield Measurement(f"{RECORDS:,} typed records listed", "s", taken, least, at_most_ratio=1.5)
 
 
 def fill(server: LocalServer, count: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from benchmarks.figures import Figure, figure, kept
+from benchmarks.figures import Figure, Measurement, changed, kept
 from benchmarks.publish import ROOT, pages, rendered, without_figures
 
 WITH_UNIT = re.compile(r"\d[\d.,]* ?(?:ms|us|s|seconds|MB|MiB|times|x|%)(?!\w)")
@@ -30,7 +30,7 @@ def test_figures_are_named() -> None:
 
 
 def one_figure() -> Figure:
-    return figure("start", "ms", [0.2, 0.1, 0.4], [0.1, 0.1, 0.1], scale=1000, at_most_ratio=1.5, at=10)
+    return Measurement("start", "ms", [0.2, 0.1, 0.4], [0.1, 0.1, 0.1], scale=1000, at_most_ratio=1.5, at=10).figure
 
 
 def test_a_figure_is_a_median_with_its_quartiles() -> None:
@@ -38,6 +38,20 @@ def test_a_figure_is_a_median_with_its_quartiles() -> None:
     assert (one.low, one.value, one.high, one.floor) == (150, 200, 300, 100)
     assert (one.ratio_low, one.ratio, one.ratio_high) == (1.5, 2, 3)
     assert (one.goal, one.met) == ("at most 1.5 x the floor", False)
+
+
+def test_a_figure_of_two_passes_has_the_values_of_both() -> None:
+    both = (Measurement("start", "s", [1, 2], [1, 1]) + Measurement("start", "s", [3], [2])).figure
+    assert (both.value, both.floor, both.ratio) == (2, 1, 1.5)
+
+
+def test_ratios_that_have_changed_are_told() -> None:
+    before = [Measurement(name, "s", [2.0], [1.0]).figure for name in ("start", "end")]
+    now = [Measurement("start", "s", [2.4], [1.0]).figure, Measurement("end", "s", [2.2], [1.0]).figure]
+    assert [*changed(before, now)] == [
+        "start: 2.40 x the floor, 2.00 before",
+        "ratios within 15 % of those before: 1",
+    ]
 
 
 def test_marks_are_filled() -> None:

@@ -109,6 +109,9 @@ _DETAILS = (
 """Attributes of errors that go into the details. None of them can hold a secret."""
 
 
+ADDRESS = "address: --url, INVOKEAI_URL or the profile"
+"""What a hint says of the address of the server."""
+
 _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.AuthenticationError, "Set INVOKEAI_TOKEN, or INVOKEAI_EMAIL and INVOKEAI_PASSWORD, or name a --profile."),
     (
@@ -116,7 +119,7 @@ _HINTS: tuple[tuple[type[BaseException], str], ...] = (
         "An edge of the workflow feeds this input. Set an input of the node that it comes from.",
     ),
     (errors.InputsNotReadyError, "The command check lists all that is missing."),
-    (errors.NotInvokeAIError, "Correct the address: --url, INVOKEAI_URL or the profile."),
+    (errors.NotInvokeAIError, f"Correct the {ADDRESS}."),
     (errors.NotReadyError, "Allow more with --wait if it is still starting."),
     (
         errors.RequestTimeout,
@@ -210,7 +213,4 @@ def _connection_hint(error: errors.TransportError) -> str:
         return "Correct the proxy in HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY to go without it."
     if error.sent:
         return "The server may have been stopped or restarted. The command server status --wait 60 waits for it."
-    return (
-        "Start the server (invokeai-client server start starts one here), or correct its address: --url, INVOKEAI_URL "
-        "or the profile."
-    )
+    return f"Start the server (invokeai-client server start starts one here), or correct its {ADDRESS}."

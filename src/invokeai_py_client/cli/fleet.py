@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.commands import Group
-from invokeai_py_client.cli.failures import Failure, failure_of
+from invokeai_py_client.cli.failures import ADDRESS, Failure, failure_of
 from invokeai_py_client.cli.keys import ending_as_interrupted
 from invokeai_py_client.cli.output import Output
 from invokeai_py_client.cli.screen import has_screen, show_on_screen
@@ -222,7 +222,7 @@ def _hint(server: ServerStatus) -> str:
         return ""
     if server.state == "not_allowed":
         return f"Run invokeai-client login --url {server.url}, or add token_env to its [[server]] in the file."
-    return f"{server.name}: {failure_of(server.error).hint}"
+    return f"{server.name}: {failure_of(server.error).hint.replace(ADDRESS, 'url in the file')}"
 
 
 def _facts_of(server: ServerStatus) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,7 +113,8 @@ class Output:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print a table for a person; only its headings if there are no rows.
 
-        In a narrow terminal, cells are broken between words, and words only if they do not fit.
+        In a narrow terminal, cells are broken between words. Where that does not suffice, as for ids and URLs, which
+        must stay whole, each row has its first cell on a line, and the others below it.
         """
         from rich.cells import cell_len
         from rich.table import Table
@@ -125,9 +128,14 @@ class Output:
             [max(cell_len(word) for text in column for word in text.split(" ")) for column in texts],
             console.width - _GAP * (len(columns) - 1),
         )
+        if widths is None:
+            for first, *others in cells:
+                rest = "; ".join(f"{column}: {cell}" for column, cell in zip(columns[1:], others, strict=True) if cell)
+                print(f"{first}\n{_wrapped('  ' + rest, console.width, indent='  ')}")
+            return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column, width in zip(columns, widths, strict=True):
-            table.add_column(column, overflow="fold", width=width)
+            table.add_column(column, width=width)
         for row in cells:
             table.add_row(*map(Text, row))
         with console.capture() as captured:
@@ -147,7 +155,10 @@ class Output:
 
     def note(self, text: str) -> None:
         """Tell a person something that is not data, on stderr."""
-        print(printable(text), file=sys.stderr, flush=True)
+        text = printable(text)
+        if sys.stderr.isatty():
+            text = _wrapped(text, shutil.get_terminal_size().columns)
+        print(text, file=sys.stderr, flush=True)
 
     def failed(self, failure: Failure) -> None:
         """Print a failure: as the JSON document, or on stderr, as also where stdout cannot be written."""
@@ -160,26 +171,29 @@ class Output:
             self.note(f"hint: {failure.hint}")
 
 
-def _widths(whole: Sequence[int], words: Sequence[int], room: int) -> Sequence[int | None]:
-    """Return the widths of the columns of a table, such that only the longest words are broken.
+def _widths(whole: Sequence[int], words: Sequence[int], room: int) -> Sequence[int] | None:
+    """Return the widths of the columns of a table, such that no word is broken; None if there is not enough room.
 
     Args:
         whole: the widths of the columns if no line is broken.
         words: those of their longest words.
         room: what there is for all columns.
     """
-    for most in range(max(words), 0, -1):
-        widths = [min(word, most) for word in words]
-        if (spare := room - sum(widths)) >= 0:
-            break
-    else:
-        return [None] * len(words)
+    spare = room - sum(words)
+    if spare < 0:
+        return None
+    widths = [*words]
     needs = [full - width for full, width in zip(whole, widths, strict=True)]
     for done, number in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
         more = min(needs[number], spare // (len(needs) - done))
         widths[number] += more
         spare -= more
     return widths
+
+
+def _wrapped(text: str, width: int, *, indent: str = "") -> str:
+    """Break a line between words. Longer ones are left to the terminal, so that they can be copied."""
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def plain(value: Any) -> Any:

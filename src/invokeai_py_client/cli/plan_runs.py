@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from invokeai_py_client.cli.vary import read_seeds
 from invokeai_py_client.cli.workflow_argument import set_option
 
 if TYPE_CHECKING:
+    from invokeai_py_client.batch.batch_run import AsyncBatchRun
     from invokeai_py_client.batch.manifest import BatchRow
     from invokeai_py_client.batch.rows import CellProblem
     from invokeai_py_client.blocking.generated.batch_run import BatchRun
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.fleet.fleet import Fleet
+    from invokeai_py_client.runtime.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -186,7 +188,7 @@ def run_rows(
 
     began = time.monotonic()
     submit = partial(
-        plan.submit if fleet is None else partial(fleet.submit, plan),
+        plan.aio.submit if fleet is None else partial(fleet.aio.submit, plan.aio),
         options.out,
         file_name=options.name or DEFAULT_TEMPLATE,
         priority=options.priority,
@@ -196,7 +198,8 @@ def run_rows(
         overwrite=options.overwrite,
     )
     # A fleet goes on with the servers that it has.
-    batch, failure = _ran(output, submit, options, None if fleet is not None else session.client)
+    client = None if fleet is not None else session.client
+    batch, failure = _ran(output, wf.aio._engine, submit, options, client)
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
     if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
         failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
@@ -297,12 +300,17 @@ def _shown(values: Any) -> str:
 
 
 def _ran(
-    output: Output, submit: Callable[[], BatchRun], options: RunOptions, client: InvokeAIClient | None
+    output: Output,
+    engine: Engine,
+    submit: Callable[[], Awaitable[AsyncBatchRun]],
+    options: RunOptions,
+    client: InvokeAIClient | None,
 ) -> tuple[BatchRun, Failure | None]:
     """Submit rows, and wait until they have ended.
 
     Args:
         output: shows how far they are.
+        engine: runs the submission.
         submit: submits them.
         options: how they are run.
         client: a person is told when its connection is lost; None for no client.
@@ -313,21 +321,31 @@ def _ran(
     Raises:
         InvokeAIError: the batch cannot be submitted, or cannot go on.
     """
+    from invokeai_py_client.blocking.generated.batch_run import BatchRun
     from invokeai_py_client.cli.interrupts import attend
     from invokeai_py_client.cli.rows_progress import showing_rows
     from invokeai_py_client.errors import RunError
 
     told = 0
+    failure: Failure | None = None
 
-    def follow() -> None:
+    async def begin() -> BatchRun:
+        return BatchRun(await submit())
+
+    def follow(batch: BatchRun) -> None:
+        nonlocal failure
         if options.opens:
             from invokeai_py_client.cli.viewer import open_file
 
             open_file(output, options.out / "index.html")
-        with nullcontext() if client is None else telling_connection(output, client):
-            tell_rows()
+        try:
+            with nullcontext() if client is None else telling_connection(output, client):
+                tell_rows(batch)
+        except RunError as error:
+            hint = "Run the rest with the same command and --resume."
+            failure = Failure("rows_failed", failure_of(error).message, hint)
 
-    def tell_rows() -> None:
+    def tell_rows(batch: BatchRun) -> None:
         nonlocal told
         for row in batch.as_completed():
             if options.events:
@@ -339,16 +357,13 @@ def _ran(
                 if told == _MOST_TOLD:
                     output.note("Further failures are counted, and told at the end.")
 
-    batch = submit()
-    try:
-        was_interrupted = attend(output, follow, cancel=batch.cancel, showing=lambda: showing_rows(output, batch))
-    except RunError as error:
-        failure = Failure("rows_failed", failure_of(error).message, "Run the rest with the same command and --resume.")
-        return batch, failure
-    if not was_interrupted:
-        return batch, None
-    done = f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled."
-    return batch, Failure("interrupted", done, "Go on with the same command and --resume.")
+    batch, was_interrupted = attend(
+        output, engine, begin, follow=follow, cancel=BatchRun.cancel, showing=partial(showing_rows, output)
+    )
+    if was_interrupted:
+        done = f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled."
+        failure = Failure("interrupted", done, "Go on with the same command and --resume.")
+    return batch, failure
 
 
 def _print_row(output: Output, batch: BatchRun, row: BatchRow) -> None:

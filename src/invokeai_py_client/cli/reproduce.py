@@ -14,7 +14,7 @@ from invokeai_py_client.cli.commands import Argument, Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.image_source import SourceImage, load_image
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.submitting import board_option, submit_queue_option, wait_for_run
+from invokeai_py_client.cli.submitting import board_option, submit_and_wait, submit_queue_option
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.image import Image
@@ -63,8 +63,7 @@ def command(
     for note in notes:
         output.note(f"note: {note}")
     with showing_progress(output, wf, previews=False) as show:
-        run = wf.submit_sync(queue_id=queue_id)
-        wait_for_run(output, run, timeout, show)
+        run = submit_and_wait(output, wf, timeout, show, queue_id=queue_id)
     run.result()
     if not run.images:
         raise Failure("run_failed", "The workflow has made no image this time.", details={"batch_id": run.batch_id})

@@ -19,9 +19,9 @@ from invokeai_py_client.cli.submitting import (
     events_option,
     open_workflow,
     priority_option,
+    submit_and_wait,
     submit_queue_option,
     telling_connection,
-    wait_for_run,
 )
 from invokeai_py_client.cli.workflow_argument import set_option, workflow_argument
 
@@ -126,15 +126,14 @@ def command(
     names = None if out is None or name is None else ImageNames(name, wf, out)
     if events:
         wf.on_event(lambda event: _print_event(output, event))
-    began = time.monotonic()
-    with showing_progress(output, wf, previews=previews) as show, telling_connection(output, session.client):
-        run = wf.submit_sync(runs=runs, priority=priority, queue_id=queue_id)
-        if not no_wait:
-            wait_for_run(output, run, timeout, show)
     if no_wait:
+        run = wf.submit_sync(runs=runs, priority=priority, queue_id=queue_id)
         enqueued = {"batch_id": run.batch_id, "item_ids": [*run.item_ids]}
         output.done(enqueued, quiet=[run.batch_id], human=lambda: output.facts(enqueued))
         return
+    began = time.monotonic()
+    with showing_progress(output, wf, previews=previews) as show, telling_connection(output, session.client):
+        run = submit_and_wait(output, wf, timeout, show, runs=runs, priority=priority, queue_id=queue_id)
     run.result()
     images = run.images
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -92,22 +93,49 @@ def open_workflow(
     return wf
 
 
-def wait_for_run(output: Output, run: Run, timeout: float | None, show: Callable[[Run], None]) -> None:
-    """Wait for a run.
+def submit_and_wait(
+    output: Output,
+    wf: WorkflowHandle,
+    timeout: float | None,
+    show: Callable[[Run], None],
+    **options: Any,
+) -> Run:
+    """Submit a workflow, and wait until its run has ended.
+
+    Args:
+        output: of the command.
+        wf: the workflow.
+        timeout: seconds to wait for the run.
+        show: shows the run as it is now.
+        **options: those of `wf.submit_sync`.
 
     Raises:
         Failure: Ctrl-C has ended it.
         RunTimeout: it has not ended in time, and is canceled.
+        InvokeAIError: as `wf.submit_sync`.
     """
+    from invokeai_py_client.blocking.generated.run import Run
     from invokeai_py_client.cli.interrupts import attend
     from invokeai_py_client.errors import RunTimeout
 
-    try:
-        was_interrupted = attend(
-            output, lambda: run.wait(timeout), cancel=run.cancel, showing=lambda: nullcontext(lambda: show(run))
-        )
-    except RunTimeout:
-        run.cancel()
-        raise
+    async def submit() -> Run:
+        return Run(await wf.aio.submit(**options))
+
+    def follow(run: Run) -> None:
+        try:
+            run.wait(timeout)
+        except RunTimeout:
+            run.cancel()
+            raise
+
+    run, was_interrupted = attend(
+        output,
+        wf.aio._engine,
+        submit,
+        follow=follow,
+        cancel=Run.cancel,
+        showing=lambda run: nullcontext(partial(show, run)),
+    )
     if was_interrupted:
         raise Failure("interrupted", f"Batch {run.batch_id} was canceled.", details={"batch_id": run.batch_id})
+    return run

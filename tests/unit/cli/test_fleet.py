@@ -63,7 +63,8 @@ async def test_a_server_that_is_lost_is_told_with_the_others(capsys: pytest.Capt
     error: dict[str, Any] = json.loads(capsys.readouterr().out)["error"]
     assert (exit_code, error["code"]) == (1, "servers_unusable")
     assert error["message"] == "1 of 2 servers cannot be used: s1."
-    assert "server start" in error["hint"]
+    assert error["hint"].startswith("s1: Start the server (invokeai-client server start")
+    assert error["hint"].endswith("correct its url in the file.")
     assert [one["state"] for one in error["details"]["servers"]] == ["ready", "refused"]
     assert error["details"].keys() == TOTALS
 

@@ -101,17 +101,25 @@ def test_in_a_narrow_terminal_words_stay_whole_as_long_as_that_is_possible(monke
         "0123-4567-89ab-cdef  one two     2026-11-27",
         "                     three four  14:16:21",
     ]
-    # Of the words, the longest are broken.
+    # Ids and URLs can be copied from a terminal of any width.
     assert table(35).splitlines() == [
-        "Id                Note   Time",
-        "0123-4567-89ab-c  one    2026-11-27",
-        "def               two    14:16:21",
-        "                  three",
-        "                  four",
+        "0123-4567-89ab-cdef",
+        "  Note: one two three four; Time:",
+        "  2026-11-27 14:16:21",
     ]
-    narrow = table(15)
-    assert max(map(len, narrow.splitlines())) <= 15
-    assert sorted(narrow.replace(" ", "").replace("\n", "")) == sorted(table(99).replace(" ", "").replace("\n", ""))
+    assert table(10).splitlines()[0] == "0123-4567-89ab-cdef"
+
+
+def test_on_a_terminal_notes_are_broken_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "Go on with: http://127.0.0.1:9090/a-long-path"
+    monkeypatch.setenv("COLUMNS", "20")
+    Output("human").note(note)
+    assert capsys.readouterr().err == f"{note}\n"
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    Output("human").note(note)
+    assert terminal.getvalue() == "Go on with:\nhttp://127.0.0.1:9090/a-long-path\n"
 
 
 def test_times_of_the_server_are_shown_as_the_clock_here(monkeypatch: pytest.MonkeyPatch) -> None:
