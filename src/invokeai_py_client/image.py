@@ -206,6 +206,9 @@ class AsyncImage(ReadsAsMapping):
                 name is not a valid file name.
             NotFoundError: the server does not have the image, or no longer.
             OSError: the file cannot be written.
+
+        Example:
+            >>> [image.save("out") for image in run.images]
         """
         target = path_of(folder)
         if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():

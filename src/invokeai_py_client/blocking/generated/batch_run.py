@@ -70,8 +70,11 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def as_completed(self) -> CompletedRows:
         """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
+        Returns:
+            An iterator, which ends when all rows have ended. It raises what `wait` raises.
+
         Example:
-            >>> async for row in batch.as_completed():
+            >>> for row in batch.as_completed():
             ...     print(row.values, row.status)
         """
         return self._aio.as_completed()
