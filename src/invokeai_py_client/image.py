@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.errors import InvokeAIError, NotFetchedError, UnsafePathError
 from invokeai_py_client.files import check_target, file_for, path_of, shown_name
@@ -19,6 +19,9 @@ from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
+
+if TYPE_CHECKING:
+    from invokeai_py_client.transport.other_server import OtherServer
 
 IMAGE_SECONDS, THUMBNAIL_SECONDS = 5.0, 2.0
 """Seconds that a notebook waits for an image, and for thumbnails."""
@@ -48,7 +51,7 @@ class AsyncImage(ReadsAsMapping):
     def __init__(
         self,
         engine: Engine,
-        http: HttpTransport,
+        http: HttpTransport | OtherServer,
         name: str,
         node: NodePath | None = None,
         record: records.images.ImageRecord | None = None,
@@ -257,7 +260,7 @@ class AsyncImage(ReadsAsMapping):
         return (
             isinstance(other, AsyncImage)
             and (self._name, self._record) == (other._name, other._record)
-            and self._http is other._http
+            and self._http == other._http
         )
 
     def __hash__(self) -> int:
@@ -267,7 +270,7 @@ class AsyncImage(ReadsAsMapping):
         return f"<AsyncImage {self.name}>"
 
 
-async def thumbnails_of(http: HttpTransport, names: Collection[str]) -> dict[str, bytes]:
+async def thumbnails_of(http: HttpTransport | OtherServer, names: Collection[str]) -> dict[str, bytes]:
     """Fetch the thumbnails of images that arrive within 2 s, by image name. Runs on the engine.
 
     Endpoint: GET /api/v1/images/i/{image_name}/thumbnail

@@ -138,6 +138,21 @@ def test_another_server_says_what_it_runs_again(
         assert [one.message for one in caplog.records if "not asked" in one.message] == [told]
 
 
+def test_a_batch_of_another_server_that_is_overwritten_says_what_it_does_not_cancel(
+    server: BatchServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.pause()
+    with client_of(server.url) as client:
+        some_done(server, client.begin(Plan(range(5)), tmp_path), 2)
+    with BatchServer() as other:
+        for _ in range(2):
+            with client_of(other.url) as client:
+                client.begin(Plan(range(5)), tmp_path, overwrite=True).wait(30)
+        assert len(server.having("pending")) == 3
+        told = f"3 unfinished rows were sent to {server.url}, which is not asked: they are not canceled there"
+        assert [one.message for one in caplog.records if "not asked" in one.message] == [told]
+
+
 def test_what_is_running_meanwhile_is_shown_so(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:

@@ -148,7 +148,12 @@ class BatchRun(Blocking[AsyncBatchRun]):
 
     @property
     def images(self) -> list[Image]:
-        """The images of the completed rows, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan.
+
+        They are downloaded from the server that ran the row, if it is the client's or one of the fleet's. A folder may
+        have rows of another server. That server is never asked: it is only known from a file, and would get the
+        client's token. Its images raise a `NotFoundError` when they are used, unless the client's own server has them.
+        """
         return [Image(each) for each in self._aio.images]
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -209,7 +214,8 @@ class BatchRun(Blocking[AsyncBatchRun]):
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: a request failed.
+            InvokeAIError: a request failed; for a fleet, to any of its servers. Rows that were not canceled may run on:
+                call `cancel` again.
         """
         return self._aio._engine.block(self._aio.cancel())
 
