@@ -12,6 +12,7 @@ from invokeai_py_client.batch.manifest import Manifest
 from invokeai_py_client.errors import BatchFolderError, SettingsError
 from invokeai_py_client.files import path_of, remove_parts
 from invokeai_py_client.local.locking import FileLock
+from invokeai_py_client.report.page import remove_report
 
 _HIDDEN = ".batch"
 """The subfolder for the journal, the plan and the lock."""
@@ -104,6 +105,7 @@ class BatchFolder:
         for name in self.manifest.taken_names():
             if ".." not in Path(name).parts:
                 (self.path / name).unlink(missing_ok=True)
+        remove_report(self.path)
         self.manifest.close()
         self.journal.close()
         (self.path / "manifest.jsonl").unlink()
