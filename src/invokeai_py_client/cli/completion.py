@@ -146,8 +146,10 @@ def _keys(ctx: click.Context, workflow: str) -> dict[str, str]:
         pass
     from invokeai_py_client.cli.workflow_argument import keys_of, load
 
+    session.take_warnings()
     try:
-        wf = session.client.workflow_repo.create_workflow(load(session, workflow))
+        definition = load(session, workflow)
+        wf = session.client.workflow_repo.create_workflow(definition)
         keys = dict(zip(keys_of(wf.inputs, wf.inputs), (one.label for one in wf.inputs), strict=True))
     finally:
         session.close()

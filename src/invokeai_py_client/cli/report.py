@@ -47,7 +47,8 @@ def command(session: Session, folder: Path, opens: bool) -> None:
         report = BatchReport(folder, workflow=plan.definition.name, axes=plan.shown_axes, total=total)
         rows = rows_in(folder)
         report.begin(rows)
-        report.finish(rows)
+        report.draw(rows)
+        report.finish()
     finally:
         kept.release()
     page = folder / "index.html"

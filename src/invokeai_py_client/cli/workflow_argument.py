@@ -56,7 +56,7 @@ def load(session: Session, workflow: str) -> WorkflowDefinition:
         Failure: there is no such file or workflow.
         WorkflowError: what is there is not a workflow.
     """
-    from invokeai_py_client.errors import NotFoundError
+    from invokeai_py_client.errors import InvokeAIError, NotFoundError
     from invokeai_py_client.workflow.document import WorkflowDefinition
 
     if workflow == "-":
@@ -70,13 +70,20 @@ def load(session: Session, workflow: str) -> WorkflowDefinition:
     except NotFoundError as error:
         what = "a folder, not a workflow" if path.is_dir() else "neither a file nor a workflow of the server's library"
         names = [one.name for one in session.client.workflow_repo.list_available_workflows()]
-        near = difflib.get_close_matches(workflow, _workflow_files(path.parent), n=1, cutoff=_NEAR)
-        near += difflib.get_close_matches(workflow, names, n=1)
-        raise Failure(
-            "not_found",
-            f"{workflow!r} is {what}.",
-            f"Did you mean {near[0]!r}?" if near else "Give the path of a file that the web UI exported.",
-        ) from error
+        failure = Failure("not_found", f"{workflow!r} is {what}.", _near(path, names))
+        raise failure from error
+    except InvokeAIError as error:
+        if path.suffix.lower() not in (".json", ".png"):
+            raise
+        # It is the file that is missing, whatever the server has.
+        raise Failure("bad_input", f"There is no file {workflow!r}.", _near(path, [])) from error
+
+
+def _near(path: Path, names: Sequence[str]) -> str:
+    """Name the file or the workflow of the library that was probably meant."""
+    near = difflib.get_close_matches(str(path), _workflow_files(path.parent), n=1, cutoff=_NEAR)
+    near += difflib.get_close_matches(str(path), names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else "Give the path of a file that the web UI exported."
 
 
 def _workflow_files(folder: Path) -> list[str]:
