@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.errors import InvokeAIError, NotFetchedError, UnsafePathError
-from invokeai_py_client.files import check_target, file_for, path_of, safe_name
+from invokeai_py_client.files import check_target, file_for, path_of, shown_name
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IMAGE_SECONDS, THUMBNAIL_SECONDS = 5.0, 2.0
 """Seconds that a notebook waits for an image, and for thumbnails."""
 
-_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
 class AsyncImage(ReadsAsMapping):
@@ -209,15 +209,18 @@ class AsyncImage(ReadsAsMapping):
                 name is not a valid file name.
             NotFoundError: the server does not have the image, or no longer.
             OSError: the file cannot be written.
+
+        Example:
+            >>> [image.save("out") for image in run.images]
         """
         target = path_of(folder)
-        if target.suffix.lower() in _IMAGE_SUFFIXES and not target.is_dir():
+        if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
             raise UnsafePathError(
                 f"{str(target)!r} is the name of an image file, but save() takes a folder.",
                 name=str(target),
                 hint=f"Use save_as({str(target)!r}), or pass the name of a folder.",
             )
-        return await self.save_as(target / safe_name(self.name))
+        return await self.save_as(target / shown_name(self.name))
 
     async def pil(self) -> PIL.Image.Image:
         """Download the image, and return it as a loaded Pillow image.

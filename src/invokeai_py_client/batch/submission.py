@@ -165,10 +165,8 @@ async def begin(
         else:
             kept.check(plan.workflow)
         if options is not None and kept.path is not None:
-            with kept.writing():
-                await asyncio.to_thread(save, plan_path(kept.path))
-        with kept.writing():
-            sent = await asyncio.to_thread(_load, recorder, control, sender, options is not None)
+            await kept.in_thread(save, plan_path(kept.path))
+        sent = await kept.in_thread(_load, recorder, control, sender, options is not None)
         if sent:
             await backend.adopt(sent)
         if recorder.table.unsent and not control.is_canceled:
@@ -188,8 +186,7 @@ async def _overwrite(folder: BatchFolder, backend: Backend) -> None:
     """Delete the results of an earlier batch, after checking the new one and canceling the earlier one."""
     await backend.check()
     await backend.withdraw(await asyncio.to_thread(lambda: [*folder.journal.chunks()]))
-    with folder.writing():
-        await asyncio.to_thread(folder.clear)
+    await folder.in_thread(folder.clear)
 
 
 def _load(

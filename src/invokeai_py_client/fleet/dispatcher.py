@@ -265,11 +265,10 @@ class Dispatcher:
         chunks = [self._chunk(server, attempt) for server, attempt in attempts]
         self.is_writing = True
         try:
-            with folder.writing():
-                if folder.path is None:
-                    folder.journal.sending(*chunks)
-                else:
-                    await asyncio.to_thread(folder.journal.sending, *chunks)
+            if folder.path is None:
+                folder.journal.sending(*chunks)
+            else:
+                await folder.in_thread(folder.journal.sending, *chunks)
         finally:
             self.is_writing = False
             self._control.notify()

@@ -70,8 +70,11 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def as_completed(self) -> CompletedRows:
         """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
+        Returns:
+            An iterator, which ends when all rows have ended. It raises what `wait` raises.
+
         Example:
-            >>> async for row in batch.as_completed():
+            >>> for row in batch.as_completed():
             ...     print(row.values, row.status)
         """
         return self._aio.as_completed()
@@ -206,6 +209,8 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def cancel(self) -> None:
         """Send no more rows, and cancel those that have not ended. `wait` then returns soon.
 
+        The report of the batch gets no contact sheet. `invokeai-client report FOLDER` draws one.
+
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
@@ -215,14 +220,15 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio._engine.block(self._aio.cancel())
 
     def retry_failed(self) -> int:
-        """Run the failed rows again.
+        """Run the failed rows again. If `stop_after_failures` has stopped the batch, its other rows are run as well.
 
         Returns:
             The number of failed rows.
 
         Raises:
             BatchFolderError: another batch uses the folder, or has used it in the meantime.
-            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            RunError: the batch stopped before all rows had ended: submit the plan again. Or it is still being canceled:
+                call this when `wait` has returned.
             SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._aio._engine.block(self._aio.retry_failed())
