@@ -28,6 +28,7 @@ from invokeai_py_client.runtime.mailbox import Mailbox
 from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.other_server import OtherServer
 from invokeai_py_client.workflow.outputs import NodePath
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class AsyncBatchRun(FixedAttributes):
         >>> print(*batch.failures(), sep="; ")
     """
 
-    def __init__(self, engine: Engine, http_of: Callable[[str | None], HttpTransport], runner: Runner) -> None:
+    def __init__(self, engine: Engine, http_of: Callable[[str], HttpTransport | OtherServer], runner: Runner) -> None:
         self._engine = engine
         self._http_of = http_of
         self._runner = runner
@@ -177,8 +178,11 @@ class AsyncBatchRun(FixedAttributes):
     def as_completed(self) -> CompletedRows:
         """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
+        Returns:
+            An iterator, which ends when all rows have ended. It raises what `wait` raises.
+
         Example:
-            >>> async for row in batch.as_completed():
+            >>> for row in batch.as_completed():
             ...     print(row.values, row.status)
         """
         return CompletedRows(self)
@@ -323,10 +327,10 @@ class AsyncBatchRun(FixedAttributes):
         self, latest: Sequence[tuple[BatchRow, str]], known: Collection[str] = ()
     ) -> dict[str, bytes]:
         """Fetch the thumbnails of the latest images, by image name, except for known ones."""
-        missing: dict[str | None, list[str]] = {}
+        missing: dict[str, list[str]] = {}
         for row, name in latest:
             if name not in known:
-                missing.setdefault(row.server, []).append(name)
+                missing.setdefault(row.server or "", []).append(name)
         found = await asyncio.gather(*(thumbnails_of(self._http_of(url), names) for url, names in missing.items()))
         return {name: content for some in found for name, content in some.items()}
 
@@ -399,13 +403,18 @@ class AsyncBatchRun(FixedAttributes):
 
     @property
     def images(self) -> list[AsyncImage]:
-        """The images of the completed rows, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan.
+
+        They are downloaded from the server that ran the row, if it is the client's or one of the fleet's. A folder may
+        have rows of another server. That server is never asked: it is only known from a file, and would get the
+        client's token. Its images raise a `NotFoundError` when they are used, unless the client's own server has them.
+        """
         made = []
         for index in self._runner.recorder.table.having("completed"):
             row = self._runner.recorder.outcome(index)
             if row is None:
                 continue
-            http = self._http_of(row.server)
+            http = self._http_of(row.server or "")
             for name, node in zip(row.images, row.nodes, strict=True):
                 *call_path, node_id = node.split("/")
                 made.append(AsyncImage(self._engine, http, name, NodePath(node_id, tuple(call_path))))
@@ -481,20 +490,22 @@ class AsyncBatchRun(FixedAttributes):
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: a request failed.
+            InvokeAIError: a request failed; for a fleet, to any of its servers. Rows that were not canceled may run on:
+                call `cancel` again.
         """
         await self._runner.cancel()
 
     @on_engine
     async def retry_failed(self) -> int:
-        """Run the failed rows again.
+        """Run the failed rows again. If `stop_after_failures` has stopped the batch, its other rows are run as well.
 
         Returns:
             The number of failed rows.
 
         Raises:
             BatchFolderError: another batch uses the folder, or has used it in the meantime.
-            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            RunError: the batch stopped before all rows had ended: submit the plan again. Or it is still being canceled:
+                call this when `wait` has returned.
             SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._runner.retry_failed()

@@ -197,10 +197,9 @@ class Recorder:
             BatchFolderError: the report cannot be written.
         """
         if self._report is not None:
-            with self.folder.writing():
-                if not self._control.is_canceled:
-                    await asyncio.to_thread(self._report.draw, self.rows(), lambda: not self._control.is_canceled)
-                await asyncio.to_thread(self._report.finish)
+            if not self._control.is_canceled:
+                await self.folder.in_thread(self._report.draw, self.rows(), lambda: not self._control.is_canceled)
+            await self.folder.in_thread(self._report.finish)
 
     def forgive(self) -> None:
         """Reset the count of failures for `stop_after_failures`."""

@@ -114,7 +114,10 @@ ADDRESS = "address: --url, INVOKEAI_URL or the profile"
 """What a hint says of the address of the server."""
 
 _HINTS: tuple[tuple[type[BaseException], str], ...] = (
-    (errors.AuthenticationError, "Set INVOKEAI_TOKEN, or INVOKEAI_EMAIL and INVOKEAI_PASSWORD, or name a --profile."),
+    (
+        errors.AuthenticationError,
+        "Run invokeai-client login, or set INVOKEAI_TOKEN, or INVOKEAI_EMAIL and INVOKEAI_PASSWORD.",
+    ),
     (
         errors.InputConnectedError,
         "An edge of the workflow feeds this input. Set an input of the node that it comes from.",

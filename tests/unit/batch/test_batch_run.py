@@ -313,6 +313,13 @@ def test_cells_of_a_csv_file_can_be_read_again(tmp_path: Path) -> None:
     assert cells[7].split("|") == cells[8].split("|") == [*names]
 
 
+def test_text_of_the_server_is_no_formula_in_a_csv_file(tmp_path: Path) -> None:
+    row = BatchRow(index=0, row_id="ab", values={"Steps": "=1+1"}, error='=HYPERLINK("http://a")', images=("-1.png",))
+    cells = csv_cells(row, ["Steps"], tmp_path)
+    # The value is the user's own, who wants to read it again.
+    assert (cells[0], cells[4], cells[6]) == ("=1+1", '\'=HYPERLINK("http://a")', "'-1.png")
+
+
 def test_a_canceled_batch_can_retry_what_has_failed(server: BatchServer, client: Runs, tmp_path: Path) -> None:
     server.fails = lambda item: "no" if width_of(item) < 2 else None
     server.allow(5)
