@@ -43,13 +43,11 @@ async def draw(prompt: str) -> StreamingResponse:
 
 
 async def events_of(run: AsyncRun) -> AsyncIterator[str]:
-    """Yield a server-sent event for each event of the run, and one with its images or its error."""
+    """Yield a server-sent event for each event of the run, and one with its images."""
     async for event in run.stream():
-        yield f"event: {event.type}\ndata: {json.dumps({'progress': run.progress})}\n\n"
-    if run.status == "completed":
-        yield f"event: images\ndata: {json.dumps([image.name for image in run.images])}\n\n"
-    else:
-        yield f"event: failed\ndata: {json.dumps(run.item.error or run.status)}\n\n"
+        state = {"progress": run.progress, "status": run.status, "error": run.item.error}
+        yield f"event: {event.type}\ndata: {json.dumps(state)}\n\n"
+    yield f"event: images\ndata: {json.dumps([image.name for image in run.images])}\n\n"
 
 
 @app.get("/images/{name}")
