@@ -126,11 +126,13 @@ def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder
     assert [failure["rows"] for failure in facts["failures"]] == [[1, 2]]
     ended = cli(
         *("batch", sleep_file, rows, "--set", "Seconds=0.01", "--out", folder),
-        *("--resume", "--stop-after-failures", 1, "--format", "human"),
+        *("--resume", "--stop-after-failures", 1),
     )
-    assert ended.exit_code == 1
-    assert "The batch was stopped after 1 failed rows" in ended.err
-    assert "\x1b" not in ended.err
+    error = ended.error()
+    assert (ended.exit_code, error["code"]) == (1, "rows_failed")
+    assert error["message"].startswith("The batch was stopped after 1 failed rows")
+    assert error["details"]["counts"]["completed"] == 2
+    assert error["details"]["failures"]
     # What is done was not run again.
     assert sum(row["status"] == "completed" for row in manifest(folder)) == 2
 

@@ -15,6 +15,7 @@ from invokeai_py_client.batch.manifest import Manifest
 from invokeai_py_client.errors import BatchFolderError, SettingsError
 from invokeai_py_client.files import path_of, remove_parts
 from invokeai_py_client.local.locking import FileLock
+from invokeai_py_client.report.page import remove_report
 
 T = TypeVar("T")
 
@@ -145,6 +146,7 @@ class BatchFolder:
             return
         for name in self.manifest.taken_names():
             (self.path / name).unlink(missing_ok=True)
+        remove_report(self.path)
         self.manifest.close()
         self.journal.close()
         (self.path / "manifest.jsonl").unlink()

@@ -37,7 +37,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
     "invokeai-client completion fish | source for fish.",
     example="invokeai-client completion bash",
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print a completion script."""
     from invokeai_py_client.cli import shell_scripts as shell_scripts

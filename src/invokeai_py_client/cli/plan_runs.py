@@ -392,7 +392,7 @@ def _failed(batch: BatchRun) -> str:
 
 
 def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> dict[str, Any]:
-    from invokeai_py_client.cli.viewer import contact_sheets_in
+    from invokeai_py_client.report.contact_sheet import contact_sheets_in
 
     page = folder / "index.html"
     sheets = contact_sheets_in(folder)
@@ -400,7 +400,7 @@ def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> di
         "folder": str(folder),
         "rows": len(batch),
         "counts": dict(batch.counts),
-        "servers": dict(Counter(row.server for row in batch.results() if row.status == "completed")),
+        "servers": dict(Counter(row["server"] for row in batch.to_rows() if row["status"] == "completed")),
         "seconds": seconds,
         "page": str(page) if report and page.exists() else None,
         "contact_sheets": [str(path) for path in sheets] if report else [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -123,10 +124,16 @@ def find_input(wf: WorkflowHandle, key: str) -> WorkflowInput:
     labels = {entry.label.casefold() for entry in wf.inputs}
     if key.casefold() in labels:
         return wf.inputs[key]
-    if key.isdecimal():
-        return wf.inputs[int(key)]
+    index = whole_number(key)
+    if index is not None and index >= 0:
+        return wf.inputs[index]
     node, dot, name = key.rpartition(".")
     return wf.inputs[node, name] if dot else wf.inputs[key]
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that a text is; None if it is another text, or has more digits than any index or seed."""
+    return int(text) if re.fullmatch(r"-?\d{1,20}", text.strip()) else None
 
 
 def keys_of(form: WorkflowInputs, entries: Sequence[WorkflowInput]) -> list[str]:

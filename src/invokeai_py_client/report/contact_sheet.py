@@ -15,6 +15,8 @@ from invokeai_py_client.report.axes import Axis, Grid, Row, captions_of, is_grid
 from invokeai_py_client.report.sheets import Cell, Painter, Table
 from invokeai_py_client.report.thumbnails import usual_size
 
+_NAME = re.compile(r"contact_sheet(-\d+)?\.png")
+
 
 def contact_sheet(
     folder: Path, *, axes: Sequence[Axis] = (), rows: Iterable[Mapping[str, Any]], title: str = "", total: int = 0
@@ -78,10 +80,16 @@ def draw_sheets(
             with whole_file(path) as file:
                 picture.save(file, format="PNG")
             written.append(path)
-    for path in folder.glob("contact_sheet-*.png"):
-        if re.fullmatch(r"contact_sheet-\d+\.png", path.name) and path not in written:
+    for path in contact_sheets_in(folder):
+        if path not in written:
             path.unlink()
     return written
+
+
+def contact_sheets_in(folder: Path) -> list[Path]:
+    """Return the contact sheets in the folder of a batch, in their order."""
+    names = (path for path in folder.glob("contact_sheet*.png") if _NAME.fullmatch(path.name))
+    return sorted(names, key=lambda path: (len(path.name), path.name))
 
 
 def _tables(axes: Sequence[Axis], rows: Sequence[Row], total: int) -> Iterator[Table]:

@@ -351,6 +351,19 @@ def test_the_report_of_a_batch(
     assert opened == [(tmp_path / "index.html").as_uri()]
 
 
+def test_the_report_of_a_batch_goes_with_its_results(server: BatchServer, client: Runs, tmp_path: Path) -> None:
+    client.begin(Plan(range(2)), tmp_path, report=True).wait(60)
+    (tmp_path / "report" / "notes.txt").touch()
+    batch = client.begin(Plan(range(2)), tmp_path, overwrite=True)
+    batch.wait(60)
+    kept = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept - {".batch/journal.jsonl", ".batch/lock", ".batch/plan.json"} == {
+        *("manifest.jsonl", "00000.png", "00001.png", "report/notes.txt")
+    }
+    with pytest.raises(SettingsError, match="no report"):
+        batch.open_report()
+
+
 def test_a_report_needs_a_folder(client: Runs, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="A report needs a folder"):
         client.begin(Plan(range(3)), report=True)

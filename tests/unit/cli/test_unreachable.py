@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,13 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return error
 
 
-@pytest.mark.parametrize("command", ["queue status", "server status", "doctor"])
+@pytest.mark.parametrize("command", ["queue status", "server status", "doctor", "login --email a@example.org"])
 def test_a_refused_connection_is_told_at_once(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_RETRY", 60.0)
+    # Nothing is asked before.
+    monkeypatch.setattr(sys, "stdin", None)
     began = time.monotonic()
     exit_code = run([*command.split(), "--url", NOWHERE])
     assert time.monotonic() - began < 15, "four retries take 20 s or more"
