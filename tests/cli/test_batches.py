@@ -133,6 +133,7 @@ def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder
     assert error["message"].startswith("The batch was stopped after 1 failed rows")
     assert error["details"]["counts"]["completed"] == 2
     assert error["details"]["failures"]
+    assert "has stopped" not in ended.err, "it is the error"
     # What is done was not run again.
     assert sum(row["status"] == "completed" for row in manifest(folder)) == 2
 

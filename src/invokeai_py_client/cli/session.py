@@ -99,7 +99,9 @@ class Session:
 
         class Notes(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                note(f"warning: {record.getMessage()}")
+                # What is raised is the error of the command.
+                if not getattr(record, "is_raised", False):
+                    note(f"warning: {record.getMessage()}")
 
         handler = logging.NullHandler() if self._is_quick else Notes(logging.WARNING)
         logger.addHandler(handler)
