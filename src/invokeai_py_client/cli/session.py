@@ -99,8 +99,8 @@ class Session:
 
         class Notes(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                # What is raised is the error of the command.
-                if not getattr(record, "is_raised", False):
+                # What was raised or returned, too, is told by the command itself.
+                if not getattr(record, "is_known", False):
                     note(f"warning: {record.getMessage()}")
 
         handler = logging.NullHandler() if self._is_quick else Notes(logging.WARNING)
