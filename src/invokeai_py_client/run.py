@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[QueueItem], object]
 
 PollInterval = float | Callable[[int], float]
-"""Seconds, or a function of the attempt (0, 1, ...) that returns them. It is called up front, for 1,000 attempts or until
-it returns more than an hour."""
+"""Seconds, or a function of the attempt (0, 1, ...) that returns them.
+
+The function is called up front, for 1,000 attempts or until it returns more than an hour.
+"""
 
 POLL_INTERVAL = 2.0
 """Seconds between two calls of a progress callback, and between two polls of the server while the socket is down."""
