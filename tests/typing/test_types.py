@@ -24,6 +24,7 @@ def use(client: InvokeAIClient) -> None:
     values: dict[str, int] = {"Width": 64}
     wf.set_many(values)
     wf.set_many({0: "a", ("node", "width"): 64})
+    assert "Steps" in wf.inputs and ("node", "width") in wf.inputs and "node" in wf.nodes and wf.inputs[0] in wf.inputs
     by_index_or_label: dict[int | str, object] = {0: "a", "Width": 64}
     wf.set_many(by_index_or_label)
     by_label_or_place: dict[str | tuple[str, str], int] = {"Width": 64, ("node", "width"): 64}
