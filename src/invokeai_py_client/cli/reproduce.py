@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.workflow.inputs import WorkflowInput
 
-_RANDOM = ("rand_int", "rand_float", "random_range")
-"""Types of nodes whose output is another one each time."""
+_RANDOM = ("rand_int", "rand_float")
+"""Types of nodes whose output is another one each time. `random_range` has a seed, which is a value as any other."""
 
 
 @click.command(
@@ -144,7 +144,7 @@ def _fed_inputs(graph: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def _set_drawn_numbers(client: InvokeAIClient, wf: WorkflowHandle, source: SourceImage) -> list[str]:
-    """Set inputs that random nodes feed to what was drawn for the image; return which of them are not known."""
+    """Set inputs that random nodes feed to what was drawn for the image; return which of them cannot be."""
     from invokeai_py_client.workflow.connections import Origins
 
     nodes = wf.definition.first_nodes
@@ -161,15 +161,17 @@ def _set_drawn_numbers(client: InvokeAIClient, wf: WorkflowHandle, source: Sourc
     drawn = _results_of(client, source.name)
     notes = []
     for entry, origin in fed:
-        value = drawn.get(origin.source, {}).get(origin.source_field)
-        if value is None:
+        # A node in an iteration has drawn several numbers, and one value cannot stand for them.
+        results = drawn.get(origin.source, ())
+        value = results[0].get(origin.source_field) if len(results) == 1 else None
+        if value is None or entry.field.template.input == "connection":
             notes.append(f"the node {nodes[origin.source].type} draws {entry.label} at random, and not as it was")
         else:
             entry.set(value, override_edge=True)
     return notes
 
 
-def _results_of(client: InvokeAIClient, name: str) -> dict[str, Mapping[str, Any]]:
+def _results_of(client: InvokeAIClient, name: str) -> dict[str, list[Mapping[str, Any]]]:
     """Return the outputs of the nodes that ran for an image, by node id, if the server still knows of them."""
     from invokeai_py_client.errors import InvokeAIError
 
@@ -177,9 +179,13 @@ def _results_of(client: InvokeAIClient, name: str) -> dict[str, Mapping[str, Any
         session_id = client.image_repo.get_image(name).session_id
         if session_id is None:
             return {}
-        return {one.node_id: one.result for one in client.run(session_id=session_id).item.outputs}
+        outputs = client.run(session_id=session_id).item.outputs
     except InvokeAIError:
         return {}
+    results: dict[str, list[Mapping[str, Any]]] = {}
+    for output in outputs:
+        results.setdefault(output.node_id, []).append(output.result)
+    return results
 
 
 def _nearest(content: bytes, images: Any) -> tuple[Image, dict[str, Any] | None]:

@@ -43,11 +43,13 @@ IMAGE = {
 
 
 async def play(server: ScriptedServer, item_id: int, batch_id: str) -> None:
-    """Have the node `random` draw 4."""
+    """Have the node `random` draw 4, and the node `twice` 5 and 6."""
     server.finish(item_id)
     session = server.items[item_id]["session"]
-    session["results"] = {"p": {"type": "integer_output", "value": 4}}
-    session["prepared_source_mapping"] = {"p": "random"}
+    session["results"] = {
+        name: {"type": "integer_output", "value": n} for name, n in zip("abc", (4, 5, 6), strict=True)
+    }
+    session["prepared_source_mapping"] = {"a": "random", "b": "twice", "c": "twice"}
 
 
 async def known_image(_: web.Request) -> web.Response:
@@ -110,3 +112,30 @@ def test_a_drawn_number_is_set_or_noted(client: InvokeAIClient, steps: list[str]
     wf, notes = prepared_workflow(client, image([RANDOM, VIA, NOISE], edges, graph))
     assert wf.inputs["noise", "seed"].edge is not None
     assert notes == ["the node rand_int draws Seed at random, and not as it was"]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "field"),
+    [
+        (node("twice", "rand_int", "1.0.1", low=0, high=9), NOISE, "seed"),
+        (RANDOM, node("list", "collect", "1.1.0"), "item"),
+    ],
+    ids=["several in an iteration", "an input without a value"],
+)
+def test_a_drawn_number_that_cannot_be_set_is_noted(
+    client: InvokeAIClient, source: dict[str, Any], target: dict[str, Any], field: str
+) -> None:
+    graph = {"nodes": {}, "edges": [graph_edge(source["id"], "value", target["id"], field)]}
+    edges = [edge(source["id"], "value", target["id"], field)]
+    wf, notes = prepared_workflow(client, image([source, target], edges, graph, "known.png"))
+    assert wf.inputs[target["id"], field].edge is not None
+    assert ["at random" in note for note in notes] == [True]
+
+
+def test_a_node_with_a_seed_of_its_own_runs_again(client: InvokeAIClient) -> None:
+    nodes = [node("range", "random_range", "1.0.1", low=0, high=9, size=2, seed=5), node("each", "iterate", "1.1.0")]
+    edges = [edge("range", "collection", "each", "collection")]
+    graph = {"nodes": {}, "edges": [graph_edge("range", "collection", "each", "collection")]}
+    wf, notes = prepared_workflow(client, image(nodes, edges, graph, "known.png"))
+    assert wf.inputs["each", "collection"].edge is not None
+    assert notes == []
