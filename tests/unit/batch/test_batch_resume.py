@@ -41,7 +41,7 @@ def run_through(server: BatchServer, plan: Plan, folder: Path, **options: Any) -
 
 
 def some_done(server: BatchServer, batch: BatchRun, count: int) -> None:
-    """Let some rows end, and no more."""
+    """Let some rows end, and no more. Then the batch knows that all that were sent are in the queue."""
     server.allow(count)
     rows = batch.as_completed()
     for _ in range(count):
@@ -136,21 +136,17 @@ def test_another_server_says_what_it_runs_again(
 def test_what_is_running_meanwhile_is_shown_so(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:
-        client.begin(Plan(range(3)), tmp_path)
-        while len(server.items) < 3:
-            time.sleep(0.01)
-    server.items[1].status = "in_progress"
+        some_done(server, client.begin(Plan(range(4)), tmp_path), 1)
+    server.items[2].status = "in_progress"
     with client_of(server.url) as client:
-        batch = client.begin(Plan(range(3)), tmp_path)
+        batch = client.begin(Plan(range(4)), tmp_path)
         assert (batch.counts["in_progress"], batch.counts["pending"]) == (1, 2)
 
 
 def test_what_has_ended_meanwhile_is_not_run_again(server: BatchServer, tmp_path: Path) -> None:
     server.pause()
     with client_of(server.url) as client:
-        client.begin(Plan(range(20)), tmp_path)
-        while len(server.items) < 20:
-            time.sleep(0.01)
+        some_done(server, client.begin(Plan(range(20)), tmp_path), 1)
     server.fails = lambda item: "no" if item.values[0]["value"] == 3 else None
     server.resume()
     while server.having("pending"):
