@@ -73,9 +73,9 @@ def fork_servers(address: str) -> None:
     forkable = str(LocalServer().python)
 
     def start(command: list[str], *, stdout: Any, env: dict[str, str], **options: Any) -> Any:
-        python, _, launcher, parent, *program = command
-        if python != forkable or parent == "0":
+        if command[0] != forkable:
             return subprocess.Popen(command, stdout=stdout, env=env, **options)
+        _, _, launcher, _, *program = command
         request = {"launcher": launcher, "program": program, "environment": env, "folder": os.getcwd()}
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(address)

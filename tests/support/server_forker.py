@@ -49,7 +49,6 @@ def become_a_server(request: dict[str, Any], log: int) -> None:
     # Its numbers are drawn anew; those of `random` are after each fork.
     sys.modules["numpy"].random.seed()
     sys.argv = [request["launcher"], str(os.getppid()), *request["program"]]
-    gc.unfreeze()
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
@@ -61,7 +60,7 @@ def main(descriptor: int) -> None:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
         gc.collect()
-        # What is marked by no collection stays in memory that all share.
+        # No server's collections go through what is imported here, so it stays in memory that all share.
         gc.freeze()
         # The system forgets a server that has ended.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
