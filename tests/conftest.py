@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have the servers of several workers be forks of one process."""
     worker = getattr(config, "workerinput", {"forker": None})
     if worker["forker"] is not None:
-        fork_servers(worker["forker"])
+        fork_servers(worker["forker"], pytest.MonkeyPatch())
     elif config.option.dist == "loadfile":
         stack = contextlib.ExitStack()
         config.stash[FORKER] = stack.enter_context(forker())

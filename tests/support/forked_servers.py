@@ -68,7 +68,7 @@ def forker() -> Iterator[str | None]:
             yield address
 
 
-def fork_servers(address: str) -> None:
+def fork_servers(address: str, patch: pytest.MonkeyPatch) -> None:
     """Have each `LocalServer` of this process be a fork, if it runs the server that the forker was made for."""
     forkable = str(LocalServer().python)
 
@@ -84,4 +84,4 @@ def fork_servers(address: str) -> None:
         return ForkedProcess(int(pid), handle)
 
     changed = types.SimpleNamespace(**{**vars(subprocess), "Popen": start})
-    pytest.MonkeyPatch().setattr("invokeai_py_client.local.server.subprocess", changed)
+    patch.setattr("invokeai_py_client.local.server.subprocess", changed)

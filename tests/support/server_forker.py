@@ -46,8 +46,9 @@ def become_a_server(request: dict[str, Any], log: int) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    # Its numbers are drawn anew; those of `random` are after each fork.
-    sys.modules["numpy"].random.seed()
+    if "numpy" in sys.modules:
+        # After a fork, Python does this for `random` alone.
+        sys.modules["numpy"].random.seed()
     sys.argv = [request["launcher"], str(os.getppid()), *request["program"]]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
