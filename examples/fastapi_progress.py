@@ -3,7 +3,7 @@
     pip install fastapi uvicorn
     WORKFLOW=workflow.json uvicorn --app-dir examples fastapi_progress:app
 
-The last event has the name of the image; `GET /images/<name>` sends it. All requests share one client.
+The last event has the names of the images; `GET /images/<name>` sends one. All requests share one client.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ async def draw(prompt: str) -> StreamingResponse:
 async def events_of(run: AsyncRun) -> AsyncIterator[str]:
     """Yield a server-sent event for each event of the run, and one with its images."""
     async for event in run.stream():
-        yield f"event: {event.type}\ndata: {json.dumps({'progress': run.progress})}\n\n"
+        state = {"progress": run.progress, "status": run.status, "error": run.item.error}
+        yield f"event: {event.type}\ndata: {json.dumps(state)}\n\n"
     yield f"event: images\ndata: {json.dumps([image.name for image in run.images])}\n\n"
 
 

@@ -2,8 +2,8 @@
 
     python examples/fleet.py workflow.json prompts.csv out http://gpu1:9090 http://gpu2:9090
 
-A fast server takes more rows than a slow one. If a server is lost, the others take over its rows; if the script is
-stopped, the same command goes on, also with other servers.
+A fast server runs more rows than a slow one. If a server is lost, the others take over its rows. If the script is
+stopped, the same command resumes the batch, also with other servers.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     0 2 * * *  cd /home/me/prompts && python nightly.py workflow.json prompts.csv results
 
-The first line of the file has the labels of the inputs. A job that was interrupted goes on the next night; lines that
-were added are run, lines that have been run are not run again. The exit code is 1 if a line has failed.
+The first line of the file has the labels of the inputs. Each night runs the lines that are new, that failed, or that an
+interrupted night has left. The exit code is 1 if a line has failed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(workflow: str, table: str, folder: str) -> int:
         wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file(workflow))
         wf.sync_dnn_model()
         plan = wf.plan(table, on_bad_row="skip")
-        # Others go first: a part of the batch is sent when nothing else waits.
+        # Other users go first: a part of the batch is sent when nothing else is pending.
         batch = plan.submit(folder=folder, priority="low", report=True)
         for row in batch.as_completed():
             logging.info("row %d: %s %s", row.index, row.status, row.error or "")

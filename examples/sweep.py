@@ -16,7 +16,7 @@ VALUES = {"Positive Prompt": ["a tiger cub", "an owl"], "Steps": [2, 4]}
 
 
 def show(progress: BatchProgress) -> None:
-    """Say how far the sweep is."""
+    """Print the progress of the sweep."""
     left = "" if progress.eta is None else f", {progress.eta:.0f} s left"
     print(f"{progress.counts['completed']} of {progress.total} completed{left}", file=sys.stderr)
 

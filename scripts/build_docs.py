@@ -116,9 +116,8 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def escaped(cell: str) -> str:
-    """Return the text of a cell of a table, without what Markdown or HTML would read in it."""
-    code, prose = cell.replace("|", "\\|"), cell.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
-    return code if cell.startswith("`") else prose
+    """Return the text of a cell of a table, escaped for Markdown. Code is not escaped: there, a backslash is shown."""
+    return cell if cell.startswith("`") else cell.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
 def example_sections() -> str:

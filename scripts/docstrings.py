@@ -20,9 +20,9 @@ class Docstrings(griffe.Extension):
             )
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
-        """Leave out the parameter that refuses arguments of client 1.1 with a hint."""
-        if "unknown" in func.parameters and str(func.parameters["unknown"].annotation) == "Never":
-            del func.parameters["unknown"]
+        """Leave out the parameters that refuse arguments of client 1.1 with a hint."""
+        for name in [each.name for each in func.parameters if str(each.annotation) == "Never"]:
+            del func.parameters[name]
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
         """Leave out the constructor that all blocking classes inherit, and name the type of their `aio`."""

@@ -220,6 +220,9 @@ class AsyncClient(FixedAttributes):
             session_id: the item with that session; the search begins with the newest item.
             queue_id: the queue.
 
+        Returns:
+            The run.
+
         Raises:
             TypeError: not exactly one of the ids is given, or an id has the wrong type, such as a `str` as `item_id`.
             NotFoundError: the queue does not have the item or the batch, or no longer.
@@ -408,7 +411,7 @@ class AsyncClient(FixedAttributes):
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Args:
-            item_id: the id of the item, `submission["item_id"]`.
+            item_id: the id of the item, `run.item_id`.
             queue_id: the queue.
 
         Returns:
@@ -416,6 +419,10 @@ class AsyncClient(FixedAttributes):
 
         Raises:
             NotFoundError: the queue does not have the item, or no longer.
+
+        Example:
+            >>> client.cancel_workflow(run.item_id).status
+            'canceled'
         """
         return await self.queue_repo.get_queue(queue_id).cancel_item(item_id)
 

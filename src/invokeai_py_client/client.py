@@ -79,8 +79,30 @@ class InvokeAIClient(ClientMethods, Closable):
         If no token, email or password is passed, they are read from the environment (`INVOKEAI_TOKEN`, or
         `INVOKEAI_EMAIL` and `INVOKEAI_PASSWORD`), unless `INVOKEAI_URL` is set to the URL of another server.
 
+        Args:
+            url: the server's URL, including its path prefix if it has one.
+            token: a token, for a server with users.
+            email: the email of a user, instead of a token. The client logs in when it is first needed.
+            password: the password of the user.
+            timeout: seconds for one request, including all retries.
+            connect_timeout: seconds for connecting.
+            retries: the maximum number of retries after a transient failure.
+            verify: whether to verify the server's certificate; or the path of a CA bundle, or an `ssl.SSLContext`.
+            proxy: the URL of an HTTP proxy; None reads it from the environment, "" uses none.
+            default_board: the name or id of the board that `auto` means in a workflow; None for no board.
+            transport: how events arrive: `websocket`, or `polling` for networks that block websockets.
+            max_answer_bytes: the maximum size of a response in memory.
+            max_download_bytes: the maximum size of a downloaded file, and of the content of a zip file.
+            max_zip_files: the maximum number of files in a zip file.
+
+        Returns:
+            The client. Close it with `close()` or `await aclose()`, or use it in `with` or `async with`.
+
         Raises:
             SettingsError: an argument is not valid.
+
+        Example:
+            >>> client = InvokeAIClient.from_url("https://studio.example", email="ann@example.org", password=getpass())
         """
         # Wrapped before anything can fail, so that no frame of a traceback contains the plain values.
         url, token, password, proxy = Secret.of(url), Secret.of(token), Secret.of(password), Secret.of(proxy)

@@ -241,7 +241,7 @@ class Composer:
             return (await self._catalog.resolve(BoardReference(board)))["board_id"]
         except Unresolved as error:
             raise SettingsError(
-                f"The client's default board cannot be used: {error}.",
+                f"The default board cannot be used: {error}.",
                 setting="default_board",
                 hint="Pass the name or id of a board on this server, or none.",
             ) from error

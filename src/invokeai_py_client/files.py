@@ -24,7 +24,7 @@ _SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 _IMAGE_MARKS = (
     ("image/png", 0, (b"\x89PNG\r\n\x1a\n",)),
@@ -143,16 +143,16 @@ def file_for(path: str | os.PathLike[str], name: str) -> Path:
     """Return the path itself; if it is an existing folder or ends in a separator, return the file `name` in it.
 
     Raises:
-        UnsafePathError: the path is invalid; or it is a folder, and `name` is not a valid file name.
+        UnsafePathError: the path is invalid; or it is a folder, and `name` is not a valid file name or is hidden.
     """
     target = path_of(path)
     is_folder = os.fsdecode(path).endswith(_SEPARATORS) or target.is_dir()
-    return target / safe_name(name) if is_folder else target
+    return target / shown_name(name) if is_folder else target
 
 
 def image_path(value: object) -> PurePath | None:
     """Return a value as a path if it is the absolute path of an image file, on any system; otherwise None."""
-    if not isinstance(value, str) or not value.lower().endswith(_IMAGE_SUFFIXES):
+    if not isinstance(value, str) or not value.lower().endswith(IMAGE_SUFFIXES):
         return None
     paths: tuple[PurePath, ...] = (PurePosixPath(value), PureWindowsPath(value))
     return next((path for path in paths if path.is_absolute()), None)

@@ -8,10 +8,10 @@ import contextlib
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.errors import InvokeAIError, NotFetchedError, UnsafePathError
-from invokeai_py_client.files import check_target, file_for, path_of, safe_name
+from invokeai_py_client.files import check_target, file_for, path_of, shown_name
 from invokeai_py_client.mapping import ReadsAsMapping
 from invokeai_py_client.pillow import PIL, pillow_image
 from invokeai_py_client.runtime.engine import Engine
@@ -20,10 +20,13 @@ from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire import calls, records
 from invokeai_py_client.workflow.outputs import NodePath
 
+if TYPE_CHECKING:
+    from invokeai_py_client.transport.other_server import OtherServer
+
 IMAGE_SECONDS, THUMBNAIL_SECONDS = 5.0, 2.0
 """Seconds that a notebook waits for an image, and for thumbnails."""
 
-_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 
 class AsyncImage(ReadsAsMapping):
@@ -48,7 +51,7 @@ class AsyncImage(ReadsAsMapping):
     def __init__(
         self,
         engine: Engine,
-        http: HttpTransport,
+        http: HttpTransport | OtherServer,
         name: str,
         node: NodePath | None = None,
         record: records.images.ImageRecord | None = None,
@@ -206,15 +209,18 @@ class AsyncImage(ReadsAsMapping):
                 name is not a valid file name.
             NotFoundError: the server does not have the image, or no longer.
             OSError: the file cannot be written.
+
+        Example:
+            >>> [image.save("out") for image in run.images]
         """
         target = path_of(folder)
-        if target.suffix.lower() in _IMAGE_SUFFIXES and not target.is_dir():
+        if target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir():
             raise UnsafePathError(
                 f"{str(target)!r} is the name of an image file, but save() takes a folder.",
                 name=str(target),
                 hint=f"Use save_as({str(target)!r}), or pass the name of a folder.",
             )
-        return await self.save_as(target / safe_name(self.name))
+        return await self.save_as(target / shown_name(self.name))
 
     async def pil(self) -> PIL.Image.Image:
         """Download the image, and return it as a loaded Pillow image.
@@ -254,7 +260,7 @@ class AsyncImage(ReadsAsMapping):
         return (
             isinstance(other, AsyncImage)
             and (self._name, self._record) == (other._name, other._record)
-            and self._http is other._http
+            and self._http == other._http
         )
 
     def __hash__(self) -> int:
@@ -264,7 +270,7 @@ class AsyncImage(ReadsAsMapping):
         return f"<AsyncImage {self.name}>"
 
 
-async def thumbnails_of(http: HttpTransport, names: Collection[str]) -> dict[str, bytes]:
+async def thumbnails_of(http: HttpTransport | OtherServer, names: Collection[str]) -> dict[str, bytes]:
     """Fetch the thumbnails of images that arrive within 2 s, by image name. Runs on the engine.
 
     Endpoint: GET /api/v1/images/i/{image_name}/thumbnail

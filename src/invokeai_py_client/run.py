@@ -220,6 +220,10 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             AuthenticationError: the server no longer accepts the token.
             ProcessorStoppedError: the server's queue processor has stopped, so the run would never end.
             ClientClosedError: the client was closed during the wait.
+
+        Example:
+            >>> run.wait(timeout=300, progress_callback=lambda item: print(item.progress_percentage)).status
+            'completed'
         """
         began = time.monotonic()
         callback, pauses = checked_callback(progress_callback), poll_pauses(poll_interval)
@@ -426,6 +430,9 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
     async def result(self, timeout: float | None = None) -> QueueItem:  # noqa: ASYNC109
         """Wait until the run has completed, and raise an error if it failed or was canceled.
 
+        Args:
+            timeout: seconds; None waits without a limit.
+
         Returns:
             The completed item.
 
@@ -435,6 +442,10 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
             RunCanceled: the run was canceled.
             RunTimeout: the run had not ended in time.
             InvokeAIError: as for `wait`.
+
+        Example:
+            >>> run.result(timeout=300)
+            >>> paths = [image.save("out") for image in run.images]
         """
         return _completed(await self.wait(timeout))
 
@@ -449,6 +460,9 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
+
+        Raises:
+            InvokeAIError: a request failed.
         """
         state = self._live.state
         with self._tracker.canceling([self._live]):
@@ -464,8 +478,15 @@ class AsyncRun(FixedAttributes, ReadsAsMapping):
         Args:
             session_id: only the events of the item with this session; None for all items.
 
+        Returns:
+            A stream for `for` and `async for`. Leaving the loop unsubscribes.
+
         Raises:
             NotSubmittedError: no item of the run is known to have that session.
+
+        Example:
+            >>> for event in run.stream():
+            ...     print(event.type)
         """
         item_id = None if session_id is None else self._item_of(session_id)
         return EventStream(

@@ -70,9 +70,9 @@ ORIGIN = "workflows"
 class AsyncWorkflowHandle(FixedAttributes):
     """A workflow with its own input values: set its inputs, submit it, wait for it, and get its results.
 
-    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap; create one for each set of values
-    that should run at the same time. The methods of `WorkflowHandle` block, except those documented as awaited; the
-    methods of `AsyncWorkflowHandle` (`wf.aio`) are awaited.
+    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap: create as many as you need. A
+    submission takes the values of that moment. The methods of `WorkflowHandle` block, except those documented as
+    awaited; the methods of `AsyncWorkflowHandle` (`wf.aio`) are awaited.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -226,6 +226,13 @@ class AsyncWorkflowHandle(FixedAttributes):
         Returns:
             The changes. `renamed` lists the inputs that were bound to a model with another name than in the file, and
             `unbound` the inputs without a model, with the reason. Both are also logged as warnings.
+
+        Raises:
+            InvokeAIError: the request failed.
+
+        Example:
+            >>> [missing.why for missing in wf.sync_dnn_model().unbound]
+            []
         """
         return await self._engine.call(self._composer.bind_models(by_name=by_name, by_base=by_base))
 
@@ -543,6 +550,10 @@ class AsyncWorkflowHandle(FixedAttributes):
                 follow it with `client.run(batch_id=...)`.
             InvokeAIError: a request failed. If the batch was sent, the error has its `batch_id`. If
                 `may_have_been_applied` is false, the queue has no items of the batch.
+
+        Example:
+            >>> run = wf.submit_sync(priority="low", seed=7)
+            >>> run.result(timeout=300)
         """
         followed: list[TrackedRun] = []
         sent: list[TrackedRun] = []
@@ -732,6 +743,10 @@ class AsyncWorkflowHandle(FixedAttributes):
         Raises:
             RunTimeout: the run had not ended in time. It continues. `RunTimeout` is a `TimeoutError`.
             NotSubmittedError: nothing has been submitted yet.
+            InvokeAIError: as for `run.wait`.
+
+        Example:
+            >>> wf.wait_for_completion_sync(timeout=300, progress_callback=lambda item: print(item.progress_percentage))
         """
         run = self._latest(submission)
         return await run.wait(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
@@ -771,6 +786,9 @@ class AsyncWorkflowHandle(FixedAttributes):
             `video_names`, which are empty if the node made none. Nodes with a board input in the form come first, in
             the order of the form. Output nodes of called workflows that made something come last: their `call_path`
             has the ids of the call nodes that lead to them, and their `node_id` is the id in the called workflow.
+
+        Example:
+            >>> [mapping.image_names for mapping in wf.map_outputs_to_images(run.wait())]
         """
         return map_outputs(
             self.definition,

@@ -94,7 +94,11 @@ def test_a_batch_runs_the_rows_of_a_csv_file(cli: CLI, blur_file: Path, folder: 
 
 
 def test_ctrl_c_while_the_display_opens_cancels_the_rows(
-    client: InvokeAIClient, sleep_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    client: InvokeAIClient,
+    sleep_file: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -103,6 +107,10 @@ def test_ctrl_c_while_the_display_opens_cancels_the_rows(
     arguments = ["--vary", "Seconds=60,61", "--out", str(folder), "--url", client.settings.url]
     assert run(["sweep", str(sleep_file), *arguments]) == 130
     assert client.queue.wait_until_idle(30)
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"] == "0 of 2 rows are done; the others were canceled."
+    assert error["hint"].endswith(f"Draw the contact sheet with: invokeai-client report {folder}")
+    assert error["details"]["contact_sheets"] == []
 
 
 def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder: Path, tmp_path: Path) -> None:
@@ -118,11 +126,13 @@ def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder
     assert [failure["rows"] for failure in facts["failures"]] == [[1, 2]]
     ended = cli(
         *("batch", sleep_file, rows, "--set", "Seconds=0.01", "--out", folder),
-        *("--resume", "--stop-after-failures", 1, "--format", "human"),
+        *("--resume", "--stop-after-failures", 1),
     )
-    assert ended.exit_code == 1
-    assert "The batch was stopped after 1 failed rows" in ended.err
-    assert "\x1b" not in ended.err
+    error = ended.error()
+    assert (ended.exit_code, error["code"]) == (1, "rows_failed")
+    assert error["message"].startswith("The batch was stopped after 1 failed rows")
+    assert error["details"]["counts"]["completed"] == 2
+    assert error["details"]["failures"]
     # What is done was not run again.
     assert sum(row["status"] == "completed" for row in manifest(folder)) == 2
 

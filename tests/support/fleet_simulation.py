@@ -215,7 +215,7 @@ class Simulation:
         self.rows = await batch.results()
         return seconds
 
-    async def begin(self, **options: Any) -> AsyncBatchRun:
+    async def begin(self, *, overwrite: bool = False, **options: Any) -> AsyncBatchRun:
         """Begin the batch, in virtual time."""
         engine = VirtualEngine()
         plan = SimulatedPlan(self.models)
@@ -228,6 +228,7 @@ class Simulation:
             options=BatchOptions(**options),
             save=lambda path: path.write_text("{}"),
             make_report=_no_report,
+            overwrite=overwrite,
         )
         return AsyncBatchRun(engine, _no_transport, runner)
 

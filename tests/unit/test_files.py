@@ -150,6 +150,9 @@ def test_a_target_may_be_a_folder(tmp_path: Path) -> None:
     assert file_for(tmp_path, "a.png") == tmp_path / "a.png"
     assert file_for(f"{tmp_path}/new/", "a.png") == tmp_path / "new" / "a.png"
     assert file_for(f"{tmp_path}/new", "a.png") == tmp_path / "new"
+    assert file_for(f"{tmp_path}/.env", "a.png") == tmp_path / ".env", "the user may name a hidden file, not the server"
+    with pytest.raises(UnsafePathError):
+        file_for(tmp_path, ".env")
     for path in ("a\0b", "a\ud800b"):
         with pytest.raises(UnsafePathError, match="unpaired surrogate"):
             file_for(path, "a.png")

@@ -39,9 +39,8 @@ class Tracker:
     async def watching(
         self, live: TrackedRun, wake: Callable[[], None], *, seconds: float | None, pauses: tuple[float, ...]
     ) -> AsyncIterator[None]:
-        live.wakers.append(wake)
-        yield
-        live.wakers.remove(wake)
+        with live.waking(wake):
+            yield
 
 
 def test_threads_read_a_run_while_the_engine_changes_it(engine: Engine, eager_switches: None) -> None:
@@ -174,7 +173,7 @@ async def test_an_awaited_wait_tells_its_progress(engine: Engine) -> None:
     end = await run.wait(30, progress_callback=callback)
     assert (end.status, seen[0][0], seen[-1][0]) == ("completed", "pending", "completed")
     assert {thread for _, thread in seen} == {threading.current_thread()}
-    assert live.wakers == []
+    assert live.wakers == ()
 
 
 async def test_an_awaited_wait_asks_for_progress_again_at_each_interval(engine: Engine) -> None:
@@ -185,7 +184,7 @@ async def test_an_awaited_wait_asks_for_progress_again_at_each_interval(engine: 
     with pytest.raises(errors.RunTimeout):
         await run.wait(0.2, poll_interval=0.01, progress_callback=lambda item: seen.append(item.status))
     assert 3 < len(seen) <= 21
-    assert live.wakers == []
+    assert live.wakers == ()
 
 
 def test_a_blocking_wait_takes_no_async_callback(engine: Engine) -> None:

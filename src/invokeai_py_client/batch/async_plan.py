@@ -37,6 +37,7 @@ from invokeai_py_client.report.axes import label_of
 from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.other_server import OtherServer
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.fields import FieldPlace
 from invokeai_py_client.workflow.graph import build_graph
@@ -192,8 +193,9 @@ class AsyncPlan(FixedAttributes):
             queue_id: the queue.
             stop_after_failures: stop after this number of failed rows. None: never stop.
             report: write a page, `index.html`, into the folder, which shows the rows as they finish, and at the end a
-                contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
+                contact sheet, `contact_sheet.png`, unless the batch is canceled. `batch.open_report()` opens the page.
             overwrite: delete the results of an earlier batch in the folder, and cancel its rows that are in the queue.
+                Those in the queue of another server are not canceled, which is logged as a warning.
 
         Returns:
             The batch. It runs for as long as the client is open.
@@ -225,7 +227,10 @@ class AsyncPlan(FixedAttributes):
     ) -> AsyncBatchRun:
         backend = OneServer(self._data, self._bodies, self._http, self._tracker)
         runner = await self._begin_on(backend, self._engine, folder, options, overwrite=overwrite)
-        return AsyncBatchRun(self._engine, lambda url: self._http, runner)
+        return AsyncBatchRun(self._engine, self._http_of, runner)
+
+    def _http_of(self, url: str) -> HttpTransport | OtherServer:
+        return self._http if url in ("", self._http.settings.url) else OtherServer(url, self._http)
 
     async def _begin_on(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from invokeai_py_client.batch.manifest import BatchRow, line_of
 from invokeai_py_client.pillow import check_pillow
 from invokeai_py_client.report.axes import Axis
-from invokeai_py_client.report.contact_sheet import contact_sheet
+from invokeai_py_client.report.contact_sheet import draw_sheets
 from invokeai_py_client.report.page import ReportPage
 
 
@@ -51,12 +51,25 @@ class BatchReport:
         """
         self._page.add(line_of(row, self._folder))
 
-    def finish(self, rows: Iterable[BatchRow]) -> None:
-        """Write the contact sheet of all rows, and mark the page as finished.
+    def draw(self, rows: Iterable[BatchRow], is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Write the contact sheet of rows.
+
+        Args:
+            rows: the rows.
+            is_wanted: called again and again. When it returns False, the rest is not drawn.
 
         Raises:
-            OSError: a file cannot be written.
+            OSError: a sheet cannot be written.
         """
         lines = (line_of(row, self._folder) for row in rows)
-        contact_sheet(self._folder, axes=self._axes, rows=lines, title=self._title, total=self._total)
+        draw_sheets(
+            self._folder, axes=self._axes, rows=lines, title=self._title, total=self._total, is_wanted=is_wanted
+        )
+
+    def finish(self) -> None:
+        """Mark the page as finished.
+
+        Raises:
+            OSError: the page cannot be written.
+        """
         self._page.finish()

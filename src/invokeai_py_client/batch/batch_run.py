@@ -9,10 +9,9 @@ import inspect
 import os
 import time
 import webbrowser
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.batch.csv_file import write_csv
@@ -29,6 +28,7 @@ from invokeai_py_client.runtime.mailbox import Mailbox
 from invokeai_py_client.runtime.reporting import checked_callback, plain_callback
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.other_server import OtherServer
 from invokeai_py_client.workflow.outputs import NodePath
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class AsyncBatchRun(FixedAttributes):
         >>> print(*batch.failures(), sep="; ")
     """
 
-    def __init__(self, engine: Engine, http_of: Callable[[str | None], HttpTransport], runner: Runner) -> None:
+    def __init__(self, engine: Engine, http_of: Callable[[str], HttpTransport | OtherServer], runner: Runner) -> None:
         self._engine = engine
         self._http_of = http_of
         self._runner = runner
@@ -178,8 +178,11 @@ class AsyncBatchRun(FixedAttributes):
     def as_completed(self) -> CompletedRows:
         """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
+        Returns:
+            An iterator, which ends when all rows have ended. It raises what `wait` raises.
+
         Example:
-            >>> async for row in batch.as_completed():
+            >>> for row in batch.as_completed():
             ...     print(row.values, row.status)
         """
         return CompletedRows(self)
@@ -276,17 +279,18 @@ class AsyncBatchRun(FixedAttributes):
         thumbnails: dict[str, bytes] = {}
 
         async def tell(progress: BatchProgress) -> None:
-            thumbnails.update(await self._engine.call(self._thumbnails(thumbnails)))
-            output.show(self._html(thumbnails), str(progress))
+            latest = self._latest_images()
+            thumbnails.update(await self._engine.call(self._thumbnails(latest, thumbnails)))
+            output.show(self._html(latest, thumbnails), str(progress))
             if not self.is_over:
                 await asyncio.sleep(BATCH_PAUSE)
 
         try:
             await self.wait(timeout, progress_callback=tell)
         except BaseException:
-            output.show(self._html(thumbnails, note=_LEFT), str(self._so_far()), is_last=True)
+            output.show(self._html(self._latest_images(), thumbnails, _LEFT), str(self._so_far()), is_last=True)
             raise
-        output.show(self._html(thumbnails), str(self._so_far()), is_last=True)
+        output.show(self._html(self._latest_images(), thumbnails), str(self._so_far()), is_last=True)
 
     def _display_blocking(self, timeout: float | None = None) -> None:
         from invokeai_py_client.notebook.output import BATCH_PAUSE, LiveOutput
@@ -295,8 +299,9 @@ class AsyncBatchRun(FixedAttributes):
         thumbnails: dict[str, bytes] = {}
 
         def tell(progress: BatchProgress) -> None:
-            thumbnails.update(self._thumbnails_now(thumbnails))
-            output.show(self._html(thumbnails), str(progress))
+            latest = self._latest_images()
+            thumbnails.update(self._thumbnails_now(latest, thumbnails))
+            output.show(self._html(latest, thumbnails), str(progress))
             if not self.is_over:
                 time.sleep(BATCH_PAUSE)
 
@@ -304,36 +309,42 @@ class AsyncBatchRun(FixedAttributes):
             self._wait_blocking(timeout, progress_callback=tell)
         except BaseException as error:
             note = _STOPPED if isinstance(error, KeyboardInterrupt) else _LEFT
-            output.show(self._html(thumbnails, note=note), str(self._so_far()), is_last=True)
+            output.show(self._html(self._latest_images(), thumbnails, note), str(self._so_far()), is_last=True)
             raise
-        output.show(self._html(thumbnails), str(self._so_far()), is_last=True)
+        output.show(self._html(self._latest_images(), thumbnails), str(self._so_far()), is_last=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Return the notebook view: counts, failures, and thumbnails of the latest images, if they load quickly."""
         from invokeai_py_client.notebook.output import mimebundle
 
-        return mimebundle(lambda: self._html(self._thumbnails_now()))
+        def html() -> str:
+            latest = self._latest_images()
+            return self._html(latest, self._thumbnails_now(latest))
 
-    async def _thumbnails(self, known: Collection[str] = ()) -> dict[str, bytes]:
+        return mimebundle(html)
+
+    async def _thumbnails(
+        self, latest: Sequence[tuple[BatchRow, str]], known: Collection[str] = ()
+    ) -> dict[str, bytes]:
         """Fetch the thumbnails of the latest images, by image name, except for known ones."""
-        missing: dict[str | None, list[str]] = {}
-        for row, name in self._latest_images():
+        missing: dict[str, list[str]] = {}
+        for row, name in latest:
             if name not in known:
-                missing.setdefault(row.server, []).append(name)
+                missing.setdefault(row.server or "", []).append(name)
         found = await asyncio.gather(*(thumbnails_of(self._http_of(url), names) for url, names in missing.items()))
         return {name: content for some in found for name, content in some.items()}
 
-    def _thumbnails_now(self, known: Collection[str] = ()) -> dict[str, bytes]:
+    def _thumbnails_now(self, latest: Sequence[tuple[BatchRow, str]], known: Collection[str] = ()) -> dict[str, bytes]:
         with contextlib.suppress(InvokeAIError):
-            return self._engine.block(self._thumbnails(known))
+            return self._engine.block(self._thumbnails(latest, known))
         return {}
 
-    def _html(self, thumbnails: Mapping[str, bytes] = MappingProxyType({}), note: str = "") -> Html:
+    def _html(self, latest: Sequence[tuple[BatchRow, str]], thumbnails: Mapping[str, bytes], note: str = "") -> Html:
         from invokeai_py_client.notebook.elements import Picture
         from invokeai_py_client.notebook.views import batch_view
 
         so_far = self._so_far()
-        made = [(row, thumbnails[name]) for row, name in self._latest_images() if name in thumbnails]
+        made = [(row, thumbnails[name]) for row, name in latest if name in thumbnails]
         captions = captions_of([{"index": row.index, "values": row.values} for row, _ in made])
         return batch_view(
             so_far.counts,
@@ -354,9 +365,12 @@ class AsyncBatchRun(FixedAttributes):
         recorder, found = self._runner.recorder, dict[int, tuple[BatchRow, str]]()
         count = len(recorder.table.ended)
         for place in range(count - 1, max(-1, count - 1 - _MOST_FAILURES), -1):
-            row = recorder.ended_at(place)
+            index = recorder.table.ended_at(place)
+            if index is None or recorder.table.status(index) != "completed":
+                continue
+            row = recorder.outcome(index)
             if row is not None and row.images:
-                found[row.index] = (row, row.images[0])
+                found[index] = (row, row.images[0])
                 if len(found) == MOST_PICTURES:
                     break
         return [found[index] for index in sorted(found)]
@@ -389,13 +403,18 @@ class AsyncBatchRun(FixedAttributes):
 
     @property
     def images(self) -> list[AsyncImage]:
-        """The images of the completed rows, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan.
+
+        They are downloaded from the server that ran the row, if it is the client's or one of the fleet's. A folder may
+        have rows of another server. That server is never asked: it is only known from a file, and would get the
+        client's token. Its images raise a `NotFoundError` when they are used, unless the client's own server has them.
+        """
         made = []
         for index in self._runner.recorder.table.having("completed"):
             row = self._runner.recorder.outcome(index)
             if row is None:
                 continue
-            http = self._http_of(row.server)
+            http = self._http_of(row.server or "")
             for name, node in zip(row.images, row.nodes, strict=True):
                 *call_path, node_id = node.split("/")
                 made.append(AsyncImage(self._engine, http, name, NodePath(node_id, tuple(call_path))))
@@ -466,23 +485,27 @@ class AsyncBatchRun(FixedAttributes):
     async def cancel(self) -> None:
         """Send no more rows, and cancel those that have not ended. `wait` then returns soon.
 
+        The report of the batch gets no contact sheet. `invokeai-client report FOLDER` draws one.
+
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: a request failed.
+            InvokeAIError: a request failed; for a fleet, to any of its servers. Rows that were not canceled may run on:
+                call `cancel` again.
         """
         await self._runner.cancel()
 
     @on_engine
     async def retry_failed(self) -> int:
-        """Run the failed rows again.
+        """Run the failed rows again. If `stop_after_failures` has stopped the batch, its other rows are run as well.
 
         Returns:
             The number of failed rows.
 
         Raises:
             BatchFolderError: another batch uses the folder, or has used it in the meantime.
-            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            RunError: the batch stopped before all rows had ended: submit the plan again. Or it is still being canceled:
+                call this when `wait` has returned.
             SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._runner.retry_failed()

@@ -49,7 +49,13 @@ class _Encoder:
 def csv_cells(row: BatchRow, columns: Sequence[str], folder: Path | None) -> list[Any]:
     """Return the cells of a row in a CSV file: the values of the columns, and the outcome."""
     line = line_of(row, folder)
-    line["images"] = "|".join(line["images"])
+    line["images"] = _not_a_formula("|".join(line["images"]))
+    line["error"] = line["error"] and _not_a_formula(line["error"])
     line["files"] = "|".join(each["path"] for each in line["files"])
     cells = [row.values.get(name) for name in columns] + [line[name] for name in _FACTS]
     return [json.dumps(cell) if isinstance(cell, list | dict) else cell for cell in cells]
+
+
+def _not_a_formula(text: str) -> str:
+    """Return text of the server such that a spreadsheet does not evaluate it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from invokeai_py_client.batch.manifest import RowFile, sha256_of
+from invokeai_py_client.files import IMAGE_SUFFIXES
 from invokeai_py_client.live.state.queue_item import QueueItem, called_results, own_results
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.calls import images
@@ -55,8 +56,9 @@ def images_of(item: QueueItem, *, with_intermediate: bool) -> dict[str, NodePath
 
 
 def suffixes_of(image_names: Sequence[str]) -> list[str]:
-    """Return the file name suffix of each image."""
-    return [PurePath(name).suffix or ".png" for name in image_names]
+    """Return the file name suffix of each image; `.png` if it is not that of an image."""
+    suffixes = [PurePath(name).suffix for name in image_names]
+    return [suffix if suffix.lower() in IMAGE_SUFFIXES else ".png" for suffix in suffixes]
 
 
 async def download(source: ImageSource, made: Mapping[str, NodePath], paths: Sequence[Path]) -> tuple[RowFile, ...]:

@@ -68,7 +68,7 @@ class DynamicPrompts:
         Raises:
             PromptError: a wildcard is unknown, or a brace is not matched; also in the files of wildcards.
         """
-        return self._parsed(text) != [text]
+        return bool(text) and self._parsed(text) != [text]
 
     def draw(self, text: str, pick: Callable[[int], int]) -> str:
         """Return one of the variants of a prompt.

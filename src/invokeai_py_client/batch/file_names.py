@@ -6,7 +6,7 @@ import itertools
 import re
 import string
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -23,6 +23,9 @@ _OPTIONAL = frozenset({"Positive Prompt"})
 
 _MOST_BYTES = 200
 """The maximum length of a name without number and suffix. File systems allow 255 bytes."""
+
+_SHEETS = "contact_sheet"
+"""The beginning of the names of the contact sheets, which the report replaces and deletes."""
 
 _UNSAFE = re.compile(r'[/\\:*?"<>|]')
 
@@ -45,6 +48,8 @@ class FileNames:
         self._parts = _parsed(template, {*FACTS, *columns} | (_OPTIONAL if template == DEFAULT_TEMPLATE else set()))
         self._files = {name.casefold() for name in taken}
         self._stems = {PurePath(name).stem for name in self._files}
+        self._last: dict[str, int] = {}
+        """The last number that each name was given, where the search for the next one begins."""
 
     def claim(self, facts: Mapping[str, Any]) -> str:
         """Reserve the name of a row's files, without number and suffix, and return it.
@@ -53,7 +58,11 @@ class FileNames:
             facts: the row's values by column, and its `index`, `row_id`, `seed` and `repetition`.
         """
         name = plain_name(_filled(self._parts, facts))
-        unique = next(each for each in _numbered(name) if each.casefold() not in self._stems)
+        if name.casefold().startswith(_SHEETS):
+            name = f"_{name}"
+        start = self._last.get(name.casefold(), 1)
+        number, unique = next(each for each in _numbered(name, start) if each[1].casefold() not in self._stems)
+        self._last[name.casefold()] = number
         self._stems.add(unique.casefold())
         return unique
 
@@ -71,7 +80,7 @@ class FileNames:
         numbers = [""] if len(suffixes) == 1 else [f"-{number}" for number in range(1, len(suffixes) + 1)]
         ends = [number + suffix for number, suffix in zip(numbers, suffixes, strict=True)]
         stem = next(
-            stem for stem in _numbered(claimed) if self._files.isdisjoint((stem + end).casefold() for end in ends)
+            stem for _, stem in _numbered(claimed) if self._files.isdisjoint((stem + end).casefold() for end in ends)
         )
         names = [stem + end for end in ends]
         self._files.update(name.casefold() for name in names)
@@ -99,8 +108,8 @@ def plain_name(text: str) -> str:
         return f"_{text}"
 
 
-def _numbered(name: str) -> Iterable[str]:
-    return itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+def _numbered(name: str, start: int = 1) -> Iterator[tuple[int, str]]:
+    return ((number, name if number == 1 else f"{name}_{number}") for number in itertools.count(start))
 
 
 Part = tuple[str, str | None, str]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 from invokeai_py_client.batch.journal import Journal
 from invokeai_py_client.batch.manifest import Manifest
 from invokeai_py_client.errors import BatchFolderError, SettingsError
 from invokeai_py_client.files import path_of, remove_parts
 from invokeai_py_client.local.locking import FileLock
+from invokeai_py_client.report.page import remove_report
+
+T = TypeVar("T")
 
 _HIDDEN = ".batch"
 """The subfolder for the journal, the plan and the lock."""
@@ -30,6 +36,10 @@ class BatchFolder:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = None if path is None else FileLock(path / _HIDDEN / "lock")
+        self._is_released = False
+        self._threads = 0
+        """How many threads work on the folder."""
+        self._guard = threading.RLock()
         self._acquire()
         try:
             with self.writing():
@@ -87,11 +97,44 @@ class BatchFolder:
                 folder=self.path,
                 hint="Wait for that batch to end, or pass another folder.",
             )
+        self._is_released = False
 
     def release(self) -> None:
-        """Unlock the folder. Its contents can still be read."""
-        if self._lock is not None:
-            self._lock.release()
+        """Unlock the folder, when no thread works on it any more. Its contents can still be read."""
+        with self._guard:
+            self._is_released = True
+            if self._lock is not None and not self._threads:
+                self._lock.release()
+
+    async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        """Call a function in a thread. If the task is cancelled, it waits for the function to return.
+
+        If it cannot wait that long, the folder stays locked until then.
+
+        Raises:
+            BatchFolderError: the folder cannot be written.
+        """
+        with self._guard:
+            self._threads += 1
+        done = asyncio.get_running_loop().run_in_executor(None, self._counted, work, *args)
+        with self.writing():
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:
+                # Retrieves the exception, so that asyncio does not report it.
+                done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+                await asyncio.wait([done])
+                raise
+
+    def _counted(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            return work(*args)
+        finally:
+            with self._guard:
+                self._threads -= 1
+            # The loop of the task may have been closed meanwhile.
+            if self._is_released:
+                self.release()
 
     def clear(self) -> None:
         """Delete the files of an earlier batch.
@@ -102,8 +145,8 @@ class BatchFolder:
         if self.path is None:
             return
         for name in self.manifest.taken_names():
-            if ".." not in Path(name).parts:
-                (self.path / name).unlink(missing_ok=True)
+            (self.path / name).unlink(missing_ok=True)
+        remove_report(self.path)
         self.manifest.close()
         self.journal.close()
         (self.path / "manifest.jsonl").unlink()

@@ -41,10 +41,16 @@ class LiveChunk:
     watcher: Watcher | None = None
     is_arriving: bool = True
     """Whether the response to the enqueue request is outstanding."""
+    is_in_doubt: bool = False
+    """Whether the chunk may be in the queue although a request to enqueue it has failed."""
     settled: list[int] = field(default_factory=list)
     """Items that have ended, but whose rows are not known yet."""
     _named: int = 0
     _place_of: Mapping[int, int] = field(default_factory=dict)
+
+    def doubted(self, is_in_doubt: bool) -> None:
+        """Set `is_in_doubt`."""
+        self.is_in_doubt = is_in_doubt
 
     def place_of(self, run: TrackedRun, item_id: int) -> int | None:
         """Return the position of the row that an item runs; None if it is unknown, or the item does not run a row."""
@@ -106,7 +112,7 @@ class ChunkFollower:
         chunk.run = run
         run.keeps_history = False
         chunk.watcher = partial(self._told, chunk, run)
-        run.watchers.append(chunk.watcher)
+        run.watch(chunk.watcher)
 
     def arrived(self, chunk: LiveChunk, run: TrackedRun) -> None:
         """Handle the response to a chunk that was sent, after which its run knows the items."""
@@ -246,6 +252,8 @@ class ChunkFollower:
         self._control.spawn(partial(self._find_again, chunk), name=f"batch {chunk.sent.batch_id}")
 
     async def _find_again(self, chunk: LiveChunk) -> None:
+        # A withdrawal that comes later would cancel the rows that are found.
+        await self._tracker.submissions.withdrawn(chunk.sent.batch_id)
         look = partial(find, self._http, self._tracker, [chunk.sent], may_be_on_the_way=True)
         found = await self._control.patiently(look, even_if_canceled=True)
         if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.batch.line_file import LineFile, read_lines
+from invokeai_py_client.errors import UnsafePathError
+from invokeai_py_client.files import safe_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,7 @@ class Manifest:
     def taken_names(self) -> Iterator[str]:
         """Yield the names of the files of all rows."""
         for _, line in self._rows():
-            for file in line["files"]:
-                yield file["path"]
+            yield from (file["path"] for file in _files_of(line))
 
     def is_current(self) -> bool:
         """Return whether the file was not modified by another process."""
@@ -144,9 +146,17 @@ def rows_in(folder: Path) -> list[BatchRow]:
 
 
 def _row_of(line: Mapping[str, Any], folder: Path | None) -> BatchRow:
-    files = [RowFile(**{**file, "path": (folder or Path()) / file["path"]}) for file in line["files"]]
+    files = [RowFile(**{**file, "path": (folder or Path()) / file["path"]}) for file in _files_of(line)]
     lists = {"images": tuple(line["images"]), "nodes": tuple(line["nodes"]), "files": tuple(files)}
     return BatchRow(**{**{name: line[name] for name in _KEYS}, **lists})
+
+
+def _files_of(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the files of a line that are in the folder. Whoever gave the folder away may have named others."""
+    for file in line["files"]:
+        with contextlib.suppress(UnsafePathError):
+            safe_name(file["path"])
+            yield file
 
 
 def line_of(row: BatchRow, folder: Path | None) -> dict[str, Any]:

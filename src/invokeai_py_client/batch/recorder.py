@@ -191,14 +191,15 @@ class Recorder:
         return (row for row in rows if row is not None)
 
     async def finish(self) -> None:
-        """Finish the report.
+        """Finish the report. A batch that is canceled, meanwhile too, gets no contact sheet, which takes long.
 
         Raises:
             BatchFolderError: the report cannot be written.
         """
         if self._report is not None:
-            with self.folder.writing():
-                await asyncio.to_thread(self._report.finish, self.rows())
+            if not self._control.is_canceled:
+                await self.folder.in_thread(self._report.draw, self.rows(), lambda: not self._control.is_canceled)
+            await self.folder.in_thread(self._report.finish)
 
     def forgive(self) -> None:
         """Reset the count of failures for `stop_after_failures`."""

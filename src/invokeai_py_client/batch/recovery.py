@@ -54,6 +54,21 @@ def unfinished(
             yield chunk, places
 
 
+def left_of(chunks: Iterable[SentChunk], ended: Mapping[str, Collection[str]]) -> list[tuple[SentChunk, int]]:
+    """Return the chunks with rows whose outcomes are unknown, and the numbers of those rows.
+
+    Unlike `unfinished`, this includes rows that were sent again later, as their first items may still be in a queue.
+
+    Args:
+        chunks: all chunks that were sent.
+        ended: as for `unfinished`.
+    """
+    counts = (
+        (chunk, len({row.row_id for row in chunk.rows}.difference(ended.get(chunk.batch_id, ())))) for chunk in chunks
+    )
+    return [(chunk, count) for chunk, count in counts if count]
+
+
 async def find(
     http: Sender, tracker: RunTracker, chunks: Iterable[SentChunk], *, may_be_on_the_way: bool
 ) -> list[FoundChunk]:

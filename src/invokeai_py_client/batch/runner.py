@@ -132,8 +132,7 @@ class Runner:
             InvokeAIError: a request failed.
         """
         if not self.control.is_over:
-            with self.recorder.folder.writing():
-                await asyncio.to_thread(self.recorder.folder.journal.canceled)
+            await self.recorder.folder.in_thread(self.recorder.folder.journal.canceled)
             await self._stop()
 
     def retry_failed(self) -> int:
@@ -141,7 +140,7 @@ class Runner:
 
         Raises:
             BatchFolderError: the folder can no longer be used.
-            RunError: the batch stopped before all rows had ended.
+            RunError: the batch stopped before all rows had ended, or it is still being canceled.
             SettingsError: the plan is unknown.
         """
         control, table, folder = self.control, self.recorder.table, self.recorder.folder
@@ -160,6 +159,13 @@ class Runner:
         failed = table.having("failed")
         if not failed:
             return 0
+        if control.is_canceled and not control.is_over and self.recorder.stopped_by is None:
+            # Its other rows would be sent as well.
+            raise RunError(
+                f"The batch is still being canceled: {table.in_flight} of its rows have not ended.",
+                batch_id=control.batch_id,
+                hint="Run the failed rows again when wait() has returned.",
+            )
         if control.is_over:
             folder.lock()
         try:

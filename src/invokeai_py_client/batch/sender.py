@@ -189,8 +189,7 @@ class ChunkSender:
             self._recorder.failed(row, why, self._http.settings.url)
         if not made.rows:
             return None
-        with self._recorder.folder.writing():
-            sent = await asyncio.to_thread(self._write_down, self._ids.new(), made.rows, made.body)
+        sent = await self._recorder.folder.in_thread(self._write_down, self._ids.new(), made.rows, made.body)
         return _ReadyChunk(self._follower.expect(sent, dict(enumerate(made.rows))), made.body)
 
     def _write_down(self, batch_id: str, rows: Sequence[PlannedRow], body: Mapping[str, Any]) -> SentChunk:
@@ -221,16 +220,17 @@ class ChunkSender:
                     ready.body,
                     priority=self._options.priority,
                     on_followed=partial(self._follower.watch, chunk),
+                    in_doubt=chunk.doubted,
                 )
             )
             arrived = await self._request
         except asyncio.CancelledError:
             task = asyncio.current_task()
             is_over = task is not None and bool(task.cancelling())
-            if is_over or control.is_canceled:
+            if is_over or (control.is_canceled and not chunk.is_in_doubt):
                 self._follower.drop(chunk)
             else:
-                # The server may have stored the chunk before the withdrawal arrives.
+                # The server may have stored the chunk, before the withdrawal arrives or while nothing is withdrawn.
                 self._follower.find_again(chunk)
             if is_over:
                 raise
@@ -261,6 +261,7 @@ async def enqueue(
     *,
     priority: Priority = Priority.NORMAL,
     on_followed: Callable[[TrackedRun], None] = lambda run: None,
+    in_doubt: Callable[[bool], None] = lambda is_in_doubt: None,
 ) -> TrackedRun | FoundChunk:
     """Enqueue a chunk exactly once. Retries while the server is unreachable or its queue is full.
 
@@ -271,6 +272,8 @@ async def enqueue(
         body: the body of `enqueue_batch`.
         priority: the priority, as for any submission.
         on_followed: called when the run is followed, before the request is sent.
+        in_doubt: called with True while the chunk may be in the queue, and nothing would withdraw it if this were
+            cancelled; then with False.
 
     Returns:
         The run. If an attempt failed but the chunk is in the queue, the chunk as it was found there.
@@ -294,6 +297,7 @@ async def enqueue(
     for pause in pauses():
         # A doubt remains until the queue has been read, even if a later attempt fails for another reason.
         is_in_doubt = is_in_doubt or isinstance(failure, EnqueueInDoubtError)
+        in_doubt(is_in_doubt)
         if not (failure.is_transient or isinstance(failure, EnqueueInDoubtError)):
             raise failure
         if not isinstance(failure, NotEnqueuedError):
@@ -305,6 +309,7 @@ async def enqueue(
             if found:
                 return found[0]
             is_in_doubt = False
+            in_doubt(False)
             return await submit()
         except InvokeAIError as error:
             failure = error

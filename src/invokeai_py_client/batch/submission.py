@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from invokeai_py_client.batch.folder import BatchFolder, plan_path
 from invokeai_py_client.batch.follower import ChunkFollower
 from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
-from invokeai_py_client.batch.recovery import cancel_batches, find, unfinished
+from invokeai_py_client.batch.recovery import cancel_batches, find, left_of, unfinished
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Follows, Runner, Sends
 from invokeai_py_client.batch.sender import Bodies, ChunkSender, PlanRows
@@ -79,6 +79,7 @@ class OneServer:
 
     def parts(self, options: BatchOptions, recorder: Recorder, control: BatchControl) -> tuple[Sends, Follows]:
         """Return the sender and the follower; see `Backend.parts`."""
+        self._recorder = recorder
         self._follower = ChunkFollower(self._http, self._tracker, recorder, control)
         sender = ChunkSender(
             self._plan, self._bodies, self._http, self._tracker, options, recorder, self._follower, control
@@ -91,22 +92,27 @@ class OneServer:
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
         """Cancel chunks; see `Backend.withdraw`."""
-        await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk in chunks))
+        ended = await asyncio.to_thread(self._recorder.folder.manifest.chunks_of)
+        left = left_of(chunks, ended)
+        await cancel_batches(self._http, ((chunk.queue_id, chunk.batch_id) for chunk, _ in left))
+        self._warn_of_others(left, "they are not canceled there")
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
         """Follow the chunks that this server has; see `Backend.adopt`."""
         rows_of = {chunk.batch_id: rows for chunk, rows in sent}
         for found in await find(self._http, self._tracker, [chunk for chunk, _ in sent], may_be_on_the_way=True):
             self._follower.adopt(found, rows_of.pop(found.chunk.batch_id))
-        url = self._http.settings.url
+        missing = ((chunk, len(rows)) for chunk, rows in sent if chunk.batch_id in rows_of)
+        self._warn_of_others(missing, f"they are run again by {self._http.settings.url}")
+
+    def _warn_of_others(self, unfinished: Iterable[tuple[SentChunk, int]], what: str) -> None:
+        """Warn of the unfinished rows of chunks that were sent to other servers, given with their number."""
         elsewhere = Counter[str]()
-        for chunk, rows in sent:
-            if chunk.batch_id in rows_of and chunk.server not in ("", url):
-                elsewhere[chunk.server] += len(rows)
+        for chunk, count in unfinished:
+            if chunk.server not in ("", self._http.settings.url):
+                elsewhere[chunk.server] += count
         for server, count in elsewhere.items():
-            logger.warning(
-                "%d unfinished rows were sent to %s, which is not asked: they are run again by %s", count, server, url
-            )
+            logger.warning("%d unfinished rows were sent to %s, which is not asked: %s", count, server, what)
 
 
 async def begin(
@@ -159,10 +165,8 @@ async def begin(
         else:
             kept.check(plan.workflow)
         if options is not None and kept.path is not None:
-            with kept.writing():
-                await asyncio.to_thread(save, plan_path(kept.path))
-        with kept.writing():
-            sent = await asyncio.to_thread(_load, recorder, control, sender, options is not None)
+            await kept.in_thread(save, plan_path(kept.path))
+        sent = await kept.in_thread(_load, recorder, control, sender, options is not None)
         if sent:
             await backend.adopt(sent)
         if recorder.table.unsent and not control.is_canceled:
@@ -182,8 +186,7 @@ async def _overwrite(folder: BatchFolder, backend: Backend) -> None:
     """Delete the results of an earlier batch, after checking the new one and canceling the earlier one."""
     await backend.check()
     await backend.withdraw(await asyncio.to_thread(lambda: [*folder.journal.chunks()]))
-    with folder.writing():
-        await asyncio.to_thread(folder.clear)
+    await folder.in_thread(folder.clear)
 
 
 def _load(

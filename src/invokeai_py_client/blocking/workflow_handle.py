@@ -22,8 +22,8 @@ from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, OnServerLoss
 class WorkflowHandle(WorkflowHandleMethods):
     """A workflow with its own input values: set its inputs, submit it, wait for it, and get its results.
 
-    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap; create one for each set of values
-    that should run at the same time.
+    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap: create as many as you need. A
+    submission takes the values of that moment.
 
     `submit` and `wait_for_completion` are awaited and return blocking objects; `submit_sync` and
     `wait_for_completion_sync` block. All methods of `wf.aio` are awaited, and return awaited objects.
@@ -53,12 +53,24 @@ class WorkflowHandle(WorkflowHandleMethods):
         seed: int | None = None,
         **unknown: Never,
     ) -> Run:
-        """Do the same as `submit_sync`, awaited from any loop. The other arguments are those of `submit_sync`.
+        """Enqueue the workflow with its current values, awaited from any loop. See `submit_sync` for all arguments.
+
+        Endpoint: POST /api/v1/queue/{queue_id}/enqueue_batch
 
         Args:
             queue_id: the queue.
             subscribe_events: has no effect. The events of a run are always received from its start, and can be read at
                 any time.
+
+        Returns:
+            The run, whose methods block; those of `run.aio` are awaited.
+
+        Raises:
+            InvokeAIError: as for `submit_sync`.
+
+        Example:
+            >>> run = await wf.submit()
+            >>> await wf.wait_for_completion(run, timeout=300)
         """
         on_event = "Read `async for event in run.stream()`, or register wf.on_event(handler, types=...)."
         refuse(
@@ -128,10 +140,14 @@ class WorkflowHandle(WorkflowHandleMethods):
         poll_interval: PollInterval = POLL_INTERVAL,
         progress_callback: ProgressCallback | None = None,
     ) -> QueueItem:
-        """Do the same as `wait_for_completion_sync`, awaited from any loop. Cancelling it does not affect the run.
+        """Wait until a run has ended, awaited from any loop. Cancelling it does not affect the run.
 
-        When it returns, handlers that are called on this loop have received the run's last event, unless they take
-        longer than `timeout`.
+        Arguments, result and errors are those of `wait_for_completion_sync`. `progress_callback` may be an `async`
+        function. When it returns, handlers that are called on this loop have received the run's last event, unless they
+        take longer than `timeout`.
+
+        Example:
+            >>> result = await wf.wait_for_completion(timeout=300)
         """
         return await self._aio.wait_for_completion(
             aio_of(submission),

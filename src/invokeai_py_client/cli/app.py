@@ -126,7 +126,8 @@ def _fail(error: BaseException, options: GlobalOptions) -> int:
         hint = ""
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"See: {error.ctx.command_path} --help"
-        failure = Failure("usage", error.format_message(), hint)
+        # Click lists choices on lines of their own.
+        failure = Failure("usage", " ".join(error.format_message().split()), hint)
     else:
         failure = failure_of(error)
     output.failed(failure)

@@ -26,7 +26,8 @@ boards, values. Nothing is submitted or uploaded. The exit code is 1 if somethin
 def command(session: Session, workflow: str, assignments: tuple[str, ...]) -> None:
     """Check a workflow."""
     output = session.output
-    wf = session.client.workflow_repo.create_workflow(load(session, workflow))
+    definition = load(session, workflow)
+    wf = session.client.workflow_repo.create_workflow(definition)
     binding = wf.sync_dnn_model()
     set_inputs(wf, assignments)
     problems: list[dict[str, Any]] = []

@@ -37,7 +37,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
     "invokeai-client completion fish | source for fish.",
     example="invokeai-client completion bash",
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
     """Print a completion script."""
     from invokeai_py_client.cli import shell_scripts as shell_scripts
@@ -146,8 +146,10 @@ def _keys(ctx: click.Context, workflow: str) -> dict[str, str]:
         pass
     from invokeai_py_client.cli.workflow_argument import keys_of, load
 
+    session.take_warnings()
     try:
-        wf = session.client.workflow_repo.create_workflow(load(session, workflow))
+        definition = load(session, workflow)
+        wf = session.client.workflow_repo.create_workflow(definition)
         keys = dict(zip(keys_of(wf.inputs, wf.inputs), (one.label for one in wf.inputs), strict=True))
     finally:
         session.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +114,10 @@ ADDRESS = "address: --url, INVOKEAI_URL or the profile"
 """What a hint says of the address of the server."""
 
 _HINTS: tuple[tuple[type[BaseException], str], ...] = (
-    (errors.AuthenticationError, "Set INVOKEAI_TOKEN, or INVOKEAI_EMAIL and INVOKEAI_PASSWORD, or name a --profile."),
+    (
+        errors.AuthenticationError,
+        "Run invokeai-client login, or set INVOKEAI_TOKEN, or INVOKEAI_EMAIL and INVOKEAI_PASSWORD.",
+    ),
     (
         errors.InputConnectedError,
         "An edge of the workflow feeds this input. Set an input of the node that it comes from.",
@@ -198,7 +202,8 @@ def _hint_of(error: errors.InvokeAIError) -> str:
         # The only hints are lists of inputs, and for rows that cannot run, which the command itself replaces.
         return _INPUTS_HINT if error.hint else ""
     if isinstance(error, errors.BatchFolderError):
-        return error.hint.replace("Pass", "Give").replace("overwrite=True", "--overwrite")
+        hint = error.hint.replace("Pass", "Give").replace("overwrite=True", "--overwrite")
+        return re.sub(r"ubmit the (same )?plan to (it|the folder) again", "tart the command again with --resume", hint)
     return next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)
 
 

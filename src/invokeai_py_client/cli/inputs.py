@@ -34,7 +34,8 @@ def command(session: Session, workflow: str, is_all: bool, json_schema: bool) ->
     from invokeai_py_client.workflow.input_table import takes
 
     output = session.output
-    wf = session.client.workflow_repo.create_workflow(load(session, workflow))
+    definition = load(session, workflow)
+    wf = session.client.workflow_repo.create_workflow(definition)
     entries = [*wf.inputs]
     if is_all:
         entries += [one for node in wf.nodes for one in node.inputs if one.index is None]

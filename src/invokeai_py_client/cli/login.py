@@ -28,11 +28,12 @@ def command(session: Session, email: str, remember: bool) -> None:
     from invokeai_py_client.errors import ForbiddenError
     from invokeai_py_client.secret import Secret
 
+    # Before a password is asked for, which would be in vain.
+    client = session.client
     if sys.stdin.isatty():
         password = Secret.of(click.prompt("Password", hide_input=True, err=True))
     else:
         password = Secret.of(sys.stdin.readline().rstrip("\r\n"))
-    client = session.client
     body = {"email": email, "password": password.reveal(), "remember_me": remember}
     try:
         token = client.request("POST", "/api/v1/auth/login", json=body).json().get("token")

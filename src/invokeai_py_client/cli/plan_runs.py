@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -200,6 +201,8 @@ def run_rows(
     # A fleet goes on with the servers that it has.
     client = None if fleet is not None else session.client
     batch, failure = _ran(output, wf.aio._engine, submit, options, client)
+    if failure is not None and report:
+        failure.hint += f" Draw the contact sheet with: invokeai-client report {shlex.quote(str(options.out))}"
     facts = _facts(batch, options.out, report=report, seconds=round(time.monotonic() - began, 3))
     if failure is None and (batch.counts["failed"] or batch.counts["canceled"]):
         failure = Failure("rows_failed", _failed(batch), "Run them again with the same command and --resume.")
@@ -361,8 +364,13 @@ def _ran(
         output, engine, begin, follow=follow, cancel=BatchRun.cancel, showing=partial(showing_rows, output)
     )
     if was_interrupted:
-        done = f"{batch.counts['completed']} of {len(batch)} rows are done; the others were canceled."
-        failure = Failure("interrupted", done, "Go on with the same command and --resume.")
+        is_canceled = bool(batch.counts["canceled"])
+        done = f"{batch.counts['completed']} of {len(batch)} rows are done"
+        failure = Failure(
+            "interrupted",
+            f"{done}; the others were canceled." if is_canceled else f"{done}.",
+            "Go on with the same command and --resume." if is_canceled else "",
+        )
     return batch, failure
 
 
@@ -384,7 +392,7 @@ def _failed(batch: BatchRun) -> str:
 
 
 def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> dict[str, Any]:
-    from invokeai_py_client.cli.viewer import contact_sheets_in
+    from invokeai_py_client.report.contact_sheet import contact_sheets_in
 
     page = folder / "index.html"
     sheets = contact_sheets_in(folder)
@@ -392,7 +400,7 @@ def _facts(batch: BatchRun, folder: Path, *, report: bool, seconds: float) -> di
         "folder": str(folder),
         "rows": len(batch),
         "counts": dict(batch.counts),
-        "servers": dict(Counter(row.server for row in batch.results() if row.status == "completed")),
+        "servers": dict(Counter(row["server"] for row in batch.to_rows() if row["status"] == "completed")),
         "seconds": seconds,
         "page": str(page) if report and page.exists() else None,
         "contact_sheets": [str(path) for path in sheets] if report else [],

@@ -10,7 +10,7 @@ import click
 from invokeai_py_client.cli.commands import Argument, Command
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.session import Session, with_session
-from invokeai_py_client.cli.viewer import contact_sheets_in, open_file
+from invokeai_py_client.cli.viewer import open_file
 
 
 @click.command(
@@ -36,6 +36,7 @@ def command(session: Session, folder: Path, opens: bool) -> None:
     from invokeai_py_client.batch.folder import BatchFolder, plan_path
     from invokeai_py_client.batch.manifest import rows_in
     from invokeai_py_client.batch.plan_file import read_plan
+    from invokeai_py_client.report.contact_sheet import contact_sheets_in
 
     output = session.output
     if not plan_path(folder).exists():
@@ -47,7 +48,8 @@ def command(session: Session, folder: Path, opens: bool) -> None:
         report = BatchReport(folder, workflow=plan.definition.name, axes=plan.shown_axes, total=total)
         rows = rows_in(folder)
         report.begin(rows)
-        report.finish(rows)
+        report.draw(rows)
+        report.finish()
     finally:
         kept.release()
     page = folder / "index.html"

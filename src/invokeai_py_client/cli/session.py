@@ -35,7 +35,7 @@ class Session:
 
     Args:
         options: the global options.
-        is_quick: wait ten seconds at most for the server, and try once.
+        is_quick: wait ten seconds at most for the server, try once, and print no warnings.
     """
 
     def __init__(self, options: GlobalOptions, *, is_quick: bool = False) -> None:
@@ -82,13 +82,28 @@ class Session:
     @cached_property
     def unchecked_client(self) -> InvokeAIClient:
         """The client, whether or not the server can be reached."""
-        import logging
-
         from invokeai_py_client.client import InvokeAIClient
 
-        # So that Python does not print warnings of the package by itself.
-        logging.getLogger("invokeai_py_client").addHandler(logging.NullHandler())
         return self._exits.enter_context(InvokeAIClient(self.settings))
+
+    def take_warnings(self) -> None:
+        """Print the package's warnings as notes, until the session is closed; a quick session prints none.
+
+        With `--verbose`, all that is logged is printed anyway.
+        """
+        import logging
+
+        logger, note = logging.getLogger("invokeai_py_client"), self.output.note
+        if logger.handlers:
+            return
+
+        class Notes(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                note(f"warning: {record.getMessage()}")
+
+        handler = logging.NullHandler() if self._is_quick else Notes(logging.WARNING)
+        logger.addHandler(handler)
+        self._exits.callback(logger.removeHandler, handler)
 
     def _check_connection(self) -> None:
         from invokeai_py_client.client import InvokeAIClient
@@ -189,6 +204,7 @@ def with_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, 
         ctx = click.get_current_context()
         session = Session(options_of(ctx))
         ctx.call_on_close(session.close)
+        session.take_warnings()
         return function(session, *args, **kwargs)
 
     return call

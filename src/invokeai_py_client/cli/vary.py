@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.failures import Failure
-from invokeai_py_client.cli.workflow_argument import find_input, value_of
+from invokeai_py_client.cli.workflow_argument import find_input, value_of, whole_number
 
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
@@ -22,7 +22,7 @@ SEED = "seed"
 _MOST = 1_000_000
 """How many values a range has at most; more are a slip of the pen."""
 
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_NUMBER = r"(-?\d{1,20}(?:\.\d{1,20})?)"
 _RANGE = re.compile(rf"{_NUMBER}\.\.{_NUMBER}(?:\.\.{_NUMBER})?")
 
 
@@ -49,9 +49,10 @@ def columns_of(wf: WorkflowHandle, varied: Iterable[str]) -> dict[Any, Any]:
         else:
             entry = find_input(wf, key)
             cells, column = _cells(key, values, entry), key
-            if key.isdecimal() and entry.label.casefold() != key.casefold():
+            index = whole_number(key)
+            if index is not None and entry.label.casefold() != key.casefold():
                 # The plan names the column of an index by the label of its input.
-                column = int(key)
+                column = index
         if column in columns:
             raise Failure("usage", f"--vary {key!r} is there twice.", "Give all its values at once, with commas.")
         columns[column] = cells
@@ -98,7 +99,8 @@ def _split(key: str, text: str, entry: WorkflowInput | None) -> list[Any]:
         if found is not None:
             values += _range(key, *found.groups())
         elif entry is None:
-            values.append(int(cell) if cell.strip().lstrip("-").isdecimal() else cell)
+            number = whole_number(cell)
+            values.append(cell if number is None else number)
         else:
             values.append(value_of(entry, cell))
     return values
@@ -128,8 +130,9 @@ def read_seeds(ctx: click.Context, param: click.Parameter, value: str | None) ->
     text = (value or "").strip()
     if value is None or text == "random":
         return value
-    if text.isdecimal() and int(text):
-        return int(text)
+    count = whole_number(text)
+    if count is not None and count > 0:
+        return count
     seeds = _split("--seeds", text, None) if "," in text or ".." in text else [text]
     if not all(isinstance(one, int) for one in seeds):
         raise click.BadParameter(f"{text!r} is neither a number of seeds, nor a list such as 7,21 or 7..9, nor random.")

@@ -1,15 +1,10 @@
-"""The files of a report, and how a file is opened: in the browser, or in the program that the system has for it."""
+"""How a file is opened: in the browser, or in the program that the system has for it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from invokeai_py_client.cli.output import Output
-
-
-def contact_sheets_in(folder: Path) -> list[Path]:
-    """Return the contact sheets in the folder of a batch, in their order."""
-    return sorted(folder.glob("contact_sheet*.png"), key=lambda path: (len(path.name), path.name))
 
 
 def open_file(output: Output, path: Path) -> None:

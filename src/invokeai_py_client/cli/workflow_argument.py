@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -56,7 +57,7 @@ def load(session: Session, workflow: str) -> WorkflowDefinition:
         Failure: there is no such file or workflow.
         WorkflowError: what is there is not a workflow.
     """
-    from invokeai_py_client.errors import NotFoundError
+    from invokeai_py_client.errors import InvokeAIError, NotFoundError
     from invokeai_py_client.workflow.document import WorkflowDefinition
 
     if workflow == "-":
@@ -70,13 +71,20 @@ def load(session: Session, workflow: str) -> WorkflowDefinition:
     except NotFoundError as error:
         what = "a folder, not a workflow" if path.is_dir() else "neither a file nor a workflow of the server's library"
         names = [one.name for one in session.client.workflow_repo.list_available_workflows()]
-        near = difflib.get_close_matches(workflow, _workflow_files(path.parent), n=1, cutoff=_NEAR)
-        near += difflib.get_close_matches(workflow, names, n=1)
-        raise Failure(
-            "not_found",
-            f"{workflow!r} is {what}.",
-            f"Did you mean {near[0]!r}?" if near else "Give the path of a file that the web UI exported.",
-        ) from error
+        failure = Failure("not_found", f"{workflow!r} is {what}.", _near(path, names))
+        raise failure from error
+    except InvokeAIError as error:
+        if path.suffix.lower() not in (".json", ".png"):
+            raise
+        # It is the file that is missing, whatever the server has.
+        raise Failure("bad_input", f"There is no file {workflow!r}.", _near(path, [])) from error
+
+
+def _near(path: Path, names: Sequence[str]) -> str:
+    """Name the file or the workflow of the library that was probably meant."""
+    near = difflib.get_close_matches(str(path), _workflow_files(path.parent), n=1, cutoff=_NEAR)
+    near += difflib.get_close_matches(str(path), names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else "Give the path of a file that the web UI exported."
 
 
 def _workflow_files(folder: Path) -> list[str]:
@@ -116,10 +124,16 @@ def find_input(wf: WorkflowHandle, key: str) -> WorkflowInput:
     labels = {entry.label.casefold() for entry in wf.inputs}
     if key.casefold() in labels:
         return wf.inputs[key]
-    if key.isdecimal():
-        return wf.inputs[int(key)]
+    index = whole_number(key)
+    if index is not None and index >= 0:
+        return wf.inputs[index]
     node, dot, name = key.rpartition(".")
     return wf.inputs[node, name] if dot else wf.inputs[key]
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that a text is; None if it is another text, or has more digits than any index or seed."""
+    return int(text) if re.fullmatch(r"-?\d{1,20}", text.strip()) else None
 
 
 def keys_of(form: WorkflowInputs, entries: Sequence[WorkflowInput]) -> list[str]:

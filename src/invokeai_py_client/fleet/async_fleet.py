@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,7 @@ from invokeai_py_client.runtime.engine import Engine
 from invokeai_py_client.runtime.twins import on_engine
 from invokeai_py_client.settings import Settings, checked_seconds
 from invokeai_py_client.transport.http import HttpTransport
+from invokeai_py_client.transport.other_server import OtherServer
 
 if TYPE_CHECKING:
     from invokeai_py_client.fleet.dask_cluster import DaskCluster
@@ -56,7 +58,8 @@ class AsyncFleet(FixedAttributes):
         self._scheduler = scheduler
         self._agents = {one.url: ServerAgent(one.settings(), engine, one.slots, one.name) for one in servers}
         self._planning: dict[str, PlanningClient] = {}
-        self._others: dict[str, HttpTransport] = {}
+        self._of_workers: dict[str, HttpTransport] = {}
+        """The transports of servers that the workers of a Dask cluster name."""
         self._starting: asyncio.Task[DaskCluster] | None = None
         self._batch_ids: set[str] = set()
 
@@ -240,7 +243,7 @@ class AsyncFleet(FixedAttributes):
         driver = FleetDriver(plan._data, text, str(here), cluster)
         runner = await plan._begin_on(driver, self._engine, folder, options, overwrite=overwrite)
         self._batch_ids.add(runner.control.batch_id)
-        return AsyncBatchRun(self._engine, self._http_of, runner)
+        return AsyncBatchRun(self._engine, partial(self._http_of, cluster), runner)
 
     async def _cluster(self) -> DaskCluster:
         """Start the cluster, once."""
@@ -296,16 +299,15 @@ class AsyncFleet(FixedAttributes):
             self._planning[agent.url] = PlanningClient(self._engine, agent, others)
         return self._planning[agent.url]
 
-    def _http_of(self, url: str | None) -> HttpTransport:
-        """Return the transport of a server."""
-        agent = self._agents.get(url or "")
-        if agent is not None:
-            return agent.http
-        if url is None:
-            url = next(iter(self._agents), "")
-        if url not in self._others:
-            self._others[url] = HttpTransport(Settings.from_environment(url=url), self._engine)
-        return self._others[url]
+    def _http_of(self, cluster: DaskCluster, url: str) -> HttpTransport | OtherServer:
+        """Return the transport of the server that ran a row, according to the folder of its batch."""
+        if url in self._agents:
+            return self._agents[url].http
+        if url not in cluster.servers:
+            return OtherServer(url)
+        if url not in self._of_workers:
+            self._of_workers[url] = HttpTransport(Settings.from_environment(url=url), self._engine)
+        return self._of_workers[url]
 
 
 def servers_of(servers: Iterable[str | Server]) -> list[Server]:

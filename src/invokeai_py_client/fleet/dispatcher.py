@@ -21,10 +21,11 @@ from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.journal import ChunkIds, SentChunk, SentRow
 from invokeai_py_client.batch.recorder import Recorder, WorkflowRows
 from invokeai_py_client.batch.rows import PlannedRow
-from invokeai_py_client.errors import ClientClosedError
+from invokeai_py_client.errors import ClientClosedError, TransportError
 from invokeai_py_client.fleet.calls import (
     Answer,
     Away,
+    Call,
     Cancel,
     Ended,
     Forget,
@@ -40,7 +41,7 @@ from invokeai_py_client.fleet.cluster import Cluster
 from invokeai_py_client.fleet.images import FetchedImages
 from invokeai_py_client.fleet.lost_rows import MOVED_AFTER, LostRows
 from invokeai_py_client.fleet.members import Attempt, Member
-from invokeai_py_client.fleet.membership import Membership
+from invokeai_py_client.fleet.membership import LOST_FOR, Membership
 from invokeai_py_client.fleet.placement import Lane, Placement
 from invokeai_py_client.fleet.row_groups import RowGroups
 from invokeai_py_client.fleet.watchdog import LOOKS, Watchdog
@@ -51,6 +52,12 @@ MOST_DEATHS = 3
 
 MOST_TRIES = 10
 """A row fails when it has been sent this many times and never ran to its end, for whatever reasons."""
+
+_TRIES = 3
+"""How many times a call that cancels rows is made if it is lost. A failed request is retried by the agent's client."""
+
+_NOT_CANCELED = "%s is away: row %d is not canceled there"
+"""The warning about a row of a canceled batch, with the server that may run it."""
 
 _MOST_DONE = 0.95
 """The largest part of a row that is counted as done while it runs."""
@@ -138,18 +145,62 @@ class Dispatcher:
                 if server.status == "ready":
                     self._cluster.submit(server.url, Forget(self._control.batch_id), _nothing)
 
-    def cancel(self) -> None:
-        """Cancel what was sent and has not ended."""
+    async def cancel(self) -> None:
+        """Cancel what was sent and has not ended.
+
+        Raises:
+            TransportError: a server has not confirmed it. Unless it was lost, its rows are still followed.
+        """
         for server, attempt in self._lost:
             self._lost.remove(server, attempt)
             self._forget_attempt(server, attempt)
             if not attempt.is_moved:
                 self._recorder.unsent(attempt.row, was_tried=True)
-            logger.warning("%s is away: row %d is not canceled there", server.url, attempt.row.index)
-        for server in self.servers:
-            if server.attempts:
-                self._cluster.submit(server.url, Cancel(self._control.batch_id, [*server.attempts]), _nothing)
+            logger.warning(_NOT_CANCELED, server.url, attempt.row.index)
+        asked = {server: [*server.attempts] for server in self.servers if server.attempts}
+        answers: dict[Member, Answer] = {}
+
+        def answered(server: Member, answer: Answer) -> None:
+            answers[server] = answer
+            self._control.notify()
+
+        for server, item_batches in asked.items():
+            self.call(server, Cancel(self._control.batch_id, item_batches), partial(answered, server))
         self._control.notify()
+        await self._control.until(
+            lambda: self._control.is_over or all(one in answers or one.status != "ready" for one in asked)
+        )
+        whys: list[str] = []
+        for server, item_batches in asked.items():
+            away = answers.get(server, None if server.status == "ready" else server.away)
+            if isinstance(away, Away):
+                whys.append(f"{server.url} has not canceled the {len(item_batches)} rows that it has: {away.why}")
+        if whys:
+            raise TransportError(
+                f"{'; '.join(whys)}.",
+                url="",
+                hint="They may run on there. Call batch.cancel() again, or cancel them in the queue of the server.",
+            )
+
+    def call(self, server: Member, call: Call, done: Callable[[Answer], None], tries: int = _TRIES) -> None:
+        """Call a server, and again if the call is lost, unless the batch is over by then.
+
+        Args:
+            server: the server.
+            call: the call.
+            done: called with the answer.
+            tries: how many times the call is made.
+        """
+        if self._control.is_over:
+            return
+
+        def answered(answer: Answer) -> None:
+            if isinstance(answer, Away) and answer.kind == "worker" and tries > 1 and server.status == "ready":
+                asyncio.get_running_loop().call_later(LOST_FOR, self.call, server, call, done, tries - 1)
+            else:
+                done(answer)
+
+        self._cluster.submit(server.url, call, answered)
 
     @property
     def unfinished_part(self) -> float:
@@ -214,11 +265,10 @@ class Dispatcher:
         chunks = [self._chunk(server, attempt) for server, attempt in attempts]
         self.is_writing = True
         try:
-            with folder.writing():
-                if folder.path is None:
-                    folder.journal.sending(*chunks)
-                else:
-                    await asyncio.to_thread(folder.journal.sending, *chunks)
+            if folder.path is None:
+                folder.journal.sending(*chunks)
+            else:
+                await folder.in_thread(folder.journal.sending, *chunks)
         finally:
             self.is_writing = False
             self._control.notify()
@@ -302,7 +352,8 @@ class Dispatcher:
             self._won.add(row.index)
         for other, attempt in others:
             if attempt.item_batch in other.attempts:
-                self._cluster.submit(other.url, Cancel(self._control.batch_id, [attempt.item_batch]), _nothing)
+                call = Cancel(self._control.batch_id, [attempt.item_batch])
+                self.call(other, call, partial(_warn_unless_canceled, other, attempt))
                 self._end_attempt(other, attempt)
         self._wake()
 
@@ -422,7 +473,9 @@ class Dispatcher:
         for attempt in [*server.attempts.values()]:
             self._end_attempt(server, attempt)
             if attempt.drop is None or self._control.is_canceled:
-                # It was not sent yet.
+                # It was not sent yet, or it is not waited for.
+                if attempt.drop is not None:
+                    logger.warning(_NOT_CANCELED, server.url, attempt.row.index)
                 self._again(attempt, was_tried=attempt.drop is not None)
                 continue
             if is_dead and attempt in begun:
@@ -484,5 +537,10 @@ def _is_out_of_memory(item: QueueItem) -> bool:
     return "outofmemory" in f"{item.error_type} {item.error}".lower().replace(" ", "")
 
 
+def _warn_unless_canceled(server: Member, attempt: Attempt, answer: Answer) -> None:
+    if isinstance(answer, Away):
+        logger.warning("%s may also run row %d, which has ended: %s", server.url, attempt.row.index, answer.why)
+
+
 def _nothing(answer: Answer) -> None:
-    """Ignore an answer."""
+    """Ignore the answer to `Forget`: an agent that is gone has nothing left to forget."""

@@ -18,6 +18,7 @@ from invokeai_py_client.batch.batch_options import BatchOptions
 from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.journal import ChunkIds, SentChunk, Start
 from invokeai_py_client.batch.recorder import Recorder
+from invokeai_py_client.batch.recovery import left_of
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.batch.runner import Follows, Sends
 from invokeai_py_client.errors import PlanError, TransportError
@@ -88,14 +89,15 @@ class FleetDriver:
 
     async def withdraw(self, chunks: Sequence[SentChunk]) -> None:
         """Cancel what an earlier batch has sent; see `Backend.withdraw`."""
-        await (await self._takeover()).settle([(chunk, {}) for chunk in chunks])
+        ended = await asyncio.to_thread(self._recorder.folder.manifest.chunks_of)
+        await (await self._takeover()).withdraw(left_of(chunks, ended))
 
     async def adopt(self, sent: Sequence[tuple[SentChunk, dict[int, PlannedRow]]]) -> None:
         """Continue with the rows that were sent earlier; see `Backend.adopt`."""
         await (await self._takeover()).adopt(sent)
 
     async def _takeover(self) -> Takeover:
-        return Takeover(await self._started(), self._cluster, self._recorder, self._control)
+        return Takeover(await self._started(), self._recorder, self._control)
 
     async def _started(self) -> Dispatcher:
         """Wait until the servers have said what they can run."""
@@ -168,6 +170,6 @@ class FleetDriver:
             await dispatcher.hand_out()
 
     async def cancel(self) -> None:
-        """Cancel what was sent and has not ended."""
+        """Cancel what was sent and has not ended; see `Follows.cancel`."""
         if self._dispatcher is not None:
-            self._dispatcher.cancel()
+            await self._dispatcher.cancel()

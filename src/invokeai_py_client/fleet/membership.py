@@ -100,7 +100,8 @@ class Membership:
     def lose(self, server: Member, away: Away) -> None:
         """Stop using a server until it has come back."""
         server.drop()
-        if server.status != "away" or server.away != away:
+        # While it is away, each request fails with words of its own.
+        if server.status != "away" or server.away is None or server.away.kind != away.kind:
             logger.warning("%s is %s: %s", server.url, away.kind, away.why)
         server.status, server.away, server.asked_at = "away", away, None
         if away.kind in ("dead", "hung"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from invokeai_py_client.batch.control import BatchControl
 from invokeai_py_client.batch.journal import SentChunk
 from invokeai_py_client.batch.recorder import Recorder
 from invokeai_py_client.batch.rows import PlannedRow
 from invokeai_py_client.fleet.calls import Answer, Settle, Settled
-from invokeai_py_client.fleet.cluster import Cluster
 from invokeai_py_client.fleet.dispatcher import Dispatcher
 from invokeai_py_client.fleet.members import Attempt, Member
 
@@ -25,15 +25,13 @@ class Takeover:
     """Takes over chunks that were sent earlier. Its methods run on the engine.
 
     Args:
-        dispatcher: knows the servers, and follows the rows.
-        cluster: calls the servers.
+        dispatcher: knows and calls the servers, and follows the rows.
         recorder: records the outcomes.
         control: the shared state of the batch.
     """
 
-    def __init__(self, dispatcher: Dispatcher, cluster: Cluster, recorder: Recorder, control: BatchControl) -> None:
+    def __init__(self, dispatcher: Dispatcher, recorder: Recorder, control: BatchControl) -> None:
         self._dispatcher = dispatcher
-        self._cluster = cluster
         self._recorder = recorder
         self._control = control
 
@@ -42,12 +40,10 @@ class Takeover:
         indexes = {row.index for _, rows in chunks for row in rows.values()}
         group_of = await asyncio.to_thread(self._dispatcher.groups.of_rows, indexes)
         to_settle: list[tuple[SentChunk, Mapping[int, PlannedRow]]] = []
+        self._warn_of_others(((chunk, len(rows)) for chunk, rows in chunks), "run again")
         for chunk, rows in chunks:
             server = self._dispatcher.servers.get(chunk.server)
             if server is None:
-                logger.warning(
-                    "%r is not in the fleet: what it has of batch %s is run again", chunk.server, chunk.batch_id
-                )
                 continue
             for row in rows.values():
                 self._recorder.sent(row)
@@ -56,9 +52,24 @@ class Takeover:
                 continue
             for row in rows.values():
                 self._dispatcher.follow(server, Attempt(row, group_of[row.index], chunk.batch_id))
-        await self.settle(to_settle)
+        await self._settle(to_settle)
 
-    async def settle(self, chunks: Chunks) -> None:
+    async def withdraw(self, chunks: Sequence[tuple[SentChunk, int]]) -> None:
+        """Cancel chunks, given with the numbers of their rows without an outcome."""
+        self._warn_of_others(chunks, "not canceled there")
+        await self._settle([(chunk, {}) for chunk, _ in chunks if self._dispatcher.servers.get(chunk.server)])
+
+    def _warn_of_others(self, chunks: Iterable[tuple[SentChunk, int]], what: str) -> None:
+        elsewhere = Counter[str]()
+        for chunk, count in chunks:
+            if self._dispatcher.servers.get(chunk.server) is None:
+                elsewhere[chunk.server] += count
+        for url, count in elsewhere.items():
+            logger.warning(
+                "%s is not in the fleet: %d unfinished rows that were sent to it are %s", url or "a server", count, what
+            )
+
+    async def _settle(self, chunks: Chunks) -> None:
         """Record the results of chunks, and cancel the rest of them on the servers."""
         by_server: dict[str, list[tuple[SentChunk, Mapping[int, PlannedRow]]]] = {}
         for chunk, rows in chunks:
@@ -68,9 +79,9 @@ class Takeover:
     async def _settle_on(self, url: str, chunks: Chunks) -> None:
         rows_of = {chunk.batch_id: dict(rows) for chunk, rows in chunks}
         server = self._dispatcher.servers.get(url)
-        call = Settle(self._control.batch_id, [(chunk, [*rows]) for chunk, rows in chunks])
-        answer = None if server is None else await self._asked(server, call)
-        if server is not None and isinstance(answer, Settled):
+        assert server is not None, "chunks of other servers were left out"
+        answer = await self._asked(server, Settle(self._control.batch_id, [(chunk, [*rows]) for chunk, rows in chunks]))
+        if isinstance(answer, Settled):
             for item_batch, place, ended in answer.ended:
                 row = rows_of[item_batch].pop(place, None)
                 if row is not None:
@@ -89,8 +100,7 @@ class Takeover:
             answers.append(answer)
             self._control.notify()
 
-        drop = self._cluster.submit(server.url, call, answered) if server.status == "ready" else None
-        await self._control.until(lambda: bool(answers) or server.status != "ready")
-        if not answers and drop is not None:
-            drop()
+        if server.status == "ready":
+            self._dispatcher.call(server, call, answered)
+        await self._control.until(lambda: bool(answers) or server.status != "ready" or self._control.is_over)
         return answers[0] if answers else None

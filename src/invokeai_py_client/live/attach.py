@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from invokeai_py_client.live.event_listener import EventListener
 from invokeai_py_client.live.queue_reads import all_ids, item_of_session, items_of_batch, records_of, summaries_of
@@ -33,6 +35,10 @@ class Attacher:
         self._http = http
         self._listener = listener
         self._durations = durations
+        # Held while a batch is being attached. Keyed by loop, too: after a fork the engine has a new one.
+        self._locks: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, str, str], asyncio.Lock] = (
+            WeakValueDictionary()
+        )
 
     async def attach(
         self, queue_id: str, *, batch_id: str | None = None, item_id: int | None = None, session_id: str | None = None
@@ -52,24 +58,29 @@ class Attacher:
             InvokeAIError: a request failed.
         """
         await self._listener.start(queue_id)
+        if batch_id is not None:
+            async with self._lock(queue_id, batch_id):
+                followed = self._listener.router.followed(queue_id, batch_id)
+                return followed or await self._attach(queue_id, batch_id)
         if session_id is not None:
             item_id = await item_of_session(self._http, queue_id, session_id)
-        record: QueueItemRecord | None = None
-        if batch_id is None:
-            assert item_id is not None
-            record = await self._http.send(queue.get_queue_item(queue_id, item_id))
-            batch_id = record.batch_id
-        only = None if item_id is None else frozenset({item_id})
-        if record is None:
-            followed = self._listener.router.followed(queue_id, batch_id)
-            if followed is not None:
-                return followed
-        else:
-            for run in self._listener.router.having(record.item_id):
-                # Without the graph, the run is still being attached, which may fail.
-                if run.state.only == only and run.state.queue_id == queue_id and run.state.graph is not None:
-                    self._listener.router.apply(run, run.state.apply_snapshot(record))
-                    return run
+        assert item_id is not None
+        record = await self._http.send(queue.get_queue_item(queue_id, item_id))
+        only = frozenset({item_id})
+        for run in self._listener.router.having(record.item_id):
+            # Without the graph, the run is still being attached, which may fail.
+            if run.state.only == only and run.state.queue_id == queue_id and run.state.graph is not None:
+                self._listener.router.apply(run, run.state.apply_snapshot(record))
+                return run
+        return await self._attach(queue_id, record.batch_id, record, only)
+
+    async def _attach(
+        self,
+        queue_id: str,
+        batch_id: str,
+        record: QueueItemRecord | None = None,
+        only: frozenset[int] | None = None,
+    ) -> TrackedRun:
         run = self._listener.router.follow(
             RunState(batch_id, queue_id, None, has_gap=True, only=only, durations=self._durations)
         )
@@ -89,13 +100,15 @@ class Attacher:
             raise
         return run
 
+    def _lock(self, queue_id: str, batch_id: str) -> asyncio.Lock:
+        return self._locks.setdefault((asyncio.get_running_loop(), queue_id, batch_id), asyncio.Lock())
+
     async def attach_if_there(self, queue_id: str, batch_id: str) -> TrackedRun | None:
         """Follow a batch; return None if the queue has no items of it."""
-        followed = self._listener.router.followed(queue_id, batch_id)
-        if followed is not None:
-            return followed
-        if not (await self._http.send(queue.get_batch_status(queue_id, batch_id))).total:
-            return None
+        if self._listener.router.followed(queue_id, batch_id) is None:
+            status = await self._http.send(queue.get_batch_status(queue_id, batch_id))
+            if not status.total:
+                return None
         return await self.attach(queue_id, batch_id=batch_id)
 
     async def attach_many(
@@ -130,24 +143,29 @@ class Attacher:
                 and origin in (None, item.origin)
             ):
                 found.setdefault(item.batch_id, []).append(item)
-        runs = {batch_id: self._listener.router.followed(queue_id, batch_id) for batch_id in found}
-        new = {batch_id: items for batch_id, items in found.items() if runs[batch_id] is None}
+        router = self._listener.router
+        followed = {batch_id: router.followed(queue_id, batch_id) for batch_id in found}
+        # Without the graph, a run is still being attached, which may fail.
+        runs = {batch_id: run for batch_id, run in followed.items() if run is not None and run.state.graph is not None}
+        new = {batch_id: items for batch_id, items in found.items() if batch_id not in runs}
         # Only full records contain the outputs and the graph.
         whole = [item.item_id for items in new.values() for item in items if item.status in TERMINAL_STATUSES]
         whole += [items[0].item_id for items in new.values() if items[0].status not in TERMINAL_STATUSES]
         records = {record.item_id: record for record in await records_of(self._http, queue_id, whole)}
         for batch_id, items in new.items():
-            run = runs[batch_id] = self._listener.router.follow(
-                RunState(batch_id, queue_id, None, has_gap=True, durations=self._durations)
-            )
-            run.destination = items[0].destination
-            run.state.enqueued([item.item_id for item in items])
-            for item in items:
-                self._listener.router.apply(run, run.state.apply_snapshot(records.get(item.item_id, item)))
-            if not run.is_over:
-                # Its items may have made progress since they were listed.
-                self._listener.reconciler.check(run)
-        return {batch_id: run for batch_id, run in runs.items() if run is not None}
+            async with self._lock(queue_id, batch_id):
+                run = router.followed(queue_id, batch_id)
+                if run is None:
+                    run = router.follow(RunState(batch_id, queue_id, None, has_gap=True, durations=self._durations))
+                    run.destination = items[0].destination
+                    run.state.enqueued([item.item_id for item in items])
+                    for item in items:
+                        router.apply(run, run.state.apply_snapshot(records.get(item.item_id, item)))
+                    if not run.is_over:
+                        # Its items may have made progress since they were listed.
+                        self._listener.reconciler.check(run)
+            runs[batch_id] = run
+        return {batch_id: runs[batch_id] for batch_id in found}
 
     async def _items_of(self, queue_id: str, batch_id: str) -> list[QueueItemSummary]:
         items = await items_of_batch(self._http, queue_id, batch_id)

@@ -48,7 +48,7 @@ def tell(
     # The backlog does not count against the limits of the mailbox.
     mailbox.put_backlog(event for event in run.history if is_wanted(event))
     if not is_over():
-        run.watchers.append(watcher)
+        run.watch(watcher)
         if closes:
             mailbox.when_closed(on_this_loop(lambda: run.unwatch(watcher)))
     elif closes:

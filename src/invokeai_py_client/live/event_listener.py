@@ -75,8 +75,7 @@ class EventListener:
                 run.state.missed()
                 # These futures and functions belong to the parent's loop and threads.
                 run.waiters.clear()
-                run.watchers.clear()
-                run.wakers.clear()
+                run.watchers = run.wakers = ()
                 if not run.state.is_enqueued:
                     # The parent is sending it.
                     run.fail(_of_the_parent(run))

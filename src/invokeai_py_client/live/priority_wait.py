@@ -93,11 +93,6 @@ class PriorityWait:
 
 async def _change_of(run: TrackedRun) -> None:
     changed = asyncio.Event()
-
-    run.wakers.append(changed.set)
-    try:
+    with run.waking(changed.set):
         # A submission that fails does not call the wakers.
         await set_within(changed, _LOOK_UNTOLD)
-    finally:
-        if changed.set in run.wakers:
-            run.wakers.remove(changed.set)

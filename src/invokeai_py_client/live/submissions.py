@@ -326,6 +326,10 @@ class Submissions:
         sent.set_result(Enqueued([*run.state.items], 0))
         await self._here().withdrawals.withdraw(run.state.queue_id, run.state.batch_id, sent)
 
+    async def withdrawn(self, batch_id: str) -> None:
+        """Wait until no withdrawal of a batch is running, so that what the queue has of it stays as it is."""
+        await self._here().withdrawals.done(batch_id)
+
     async def _feed(
         self, run: TrackedRun, body: dict[str, Any], priority_wait: PriorityWait, first: Collection[int]
     ) -> None:

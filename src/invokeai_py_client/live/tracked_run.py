@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from invokeai_py_client.errors import InvokeAIError
 from invokeai_py_client.live.state.event_history import EventHistory
@@ -46,9 +47,9 @@ class TrackedRun:
     __slots__ = (
         "__weakref__",
         "_has_watcher_failed",
+        "asked_at",
         "cancel_asked",
         "cancels_under_way",
-        "checked_at",
         "destination",
         "due_at",
         "failure",
@@ -65,16 +66,14 @@ class TrackedRun:
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.waiters: set[asyncio.Future[None]] = set()
-        self.watchers: list[Watcher] = []
-        self.wakers: list[Callable[[], None]] = []
-        """Called on the engine after each change, by those who wait for one. They must not block or raise."""
+        # Tuples, as most runs have none, and all share the same empty one.
+        self.watchers: tuple[Watcher, ...] = ()
+        self.wakers: tuple[Callable[[], None], ...] = ()
         self.history = EventHistory()
         self.keeps_history = True
         """Whether past events are kept for consumers that start late."""
-        self.checked_at = time.monotonic()
-        """The time of the last event or record of it, or of the last request about it."""
-        self.heard_at = self.checked_at
-        """The time of the last event or record of it."""
+        self.heard_at = self.asked_at = time.monotonic()
+        """The times of the last event or record of it, and of the last request about it."""
         self.cancel_asked = False
         """Whether a request to cancel it was sent, and may have been carried out."""
         self.cancels_under_way = 0
@@ -93,9 +92,14 @@ class TrackedRun:
         """
         return min((polling.pause for polling in self.pollings), default=default)
 
+    @property
+    def checked_at(self) -> float:
+        """The time of the last event or record of it, or of the last request about it."""
+        return max(self.heard_at, self.asked_at)
+
     def was_asked(self) -> None:
         """Record that a request about the run is being sent."""
-        self.checked_at = time.monotonic()
+        self.asked_at = time.monotonic()
         for polling in self.pollings:
             polling.attempts += 1
 
@@ -106,7 +110,7 @@ class TrackedRun:
 
     def progressed(self, report: ProgressReport, progress: ItemProgress) -> None:
         """Record the progress of a node, and pass it to the watchers as an event."""
-        self.heard_at = self.checked_at = time.monotonic()
+        self.heard_at = time.monotonic()
         if self.keeps_history:
             self.history.add_progress(report, progress)
         if self.watchers:
@@ -116,7 +120,7 @@ class TrackedRun:
 
     def changed(self, events: list[Event]) -> None:
         """Record other events, pass them to the watchers, and end the waits if the run has ended."""
-        self.heard_at = self.checked_at = time.monotonic()
+        self.heard_at = time.monotonic()
         if self.keeps_history:
             self.history.add(events)
         self._tell_watchers(events)
@@ -125,10 +129,22 @@ class TrackedRun:
         if self.state.is_finished:
             self._release()
 
+    def watch(self, watcher: Watcher) -> None:
+        """Call a watcher with each burst of events from now on."""
+        self.watchers = (*self.watchers, watcher)
+
     def unwatch(self, watcher: Watcher) -> None:
         """Remove a watcher, if it is there."""
-        if watcher in self.watchers:
-            self.watchers.remove(watcher)
+        self.watchers = tuple(one for one in self.watchers if one != watcher)
+
+    @contextlib.contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """While the context is open, call `wake` on the engine after each change. It must not block or raise."""
+        self.wakers = (*self.wakers, wake)
+        try:
+            yield
+        finally:
+            self.wakers = tuple(one for one in self.wakers if one is not wake)
 
     def fail(self, failure: InvokeAIError) -> None:
         """End the waits with an error, for example when the server no longer accepts the client's token.
@@ -144,7 +160,7 @@ class TrackedRun:
         self._release()
 
     def _tell_watchers(self, events: list[Event]) -> None:
-        for watcher in [*self.watchers]:
+        for watcher in self.watchers:
             try:
                 watcher(events)
             except Exception:

@@ -109,12 +109,8 @@ class RunTracker:
                 except TimeoutError:
                     if not limit.expired():
                         raise
-            run.wakers.append(wake)
-            try:
+            with run.waking(wake):
                 yield
-            finally:
-                if wake in run.wakers:
-                    run.wakers.remove(wake)
 
     async def stream(
         self, run: TrackedRun, mailbox: Mailbox[Event], *, item_id: int | None = None
@@ -218,7 +214,7 @@ class RunTracker:
             for run in canceled:
                 run.cancels_under_way -= 1
                 run.cancel_asked = run.cancel_asked or may_be_applied
-                run.checked_at = time.monotonic()
+                run.asked_at = time.monotonic()
                 self.listener.reconciler.schedule(run)
 
     def cancel_of_item_asked(self, item_id: int) -> None:

@@ -41,7 +41,8 @@ class Withdrawals:
     def __init__(self, http: Sender, engine: Closes) -> None:
         self._http = http
         self._engine = engine
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
+        """The batch of each."""
 
     async def withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         """Start to withdraw a batch, and wait for it at most 1.5 s. It continues in the background.
@@ -54,16 +55,22 @@ class Withdrawals:
         withdrawal = asyncio.create_task(self._withdraw(queue_id, batch_id, sending))
         if not self._running:
             self._forget = self._engine.on_close(self._finish)
-        self._running.add(withdrawal)
+        self._running[withdrawal] = batch_id
         withdrawal.add_done_callback(self._finished)
         await asyncio.wait([withdrawal], timeout=RELEASE)
+
+    async def done(self, batch_id: str) -> None:
+        """Wait until no withdrawal of a batch is running."""
+        running = [withdrawal for withdrawal, its_batch in self._running.items() if its_batch == batch_id]
+        if running:
+            await asyncio.wait(running)
 
     async def _finish(self) -> None:
         """Wait briefly for the withdrawals, before connections are closed."""
         await asyncio.wait(self._running, timeout=_AT_CLOSE)
 
     def _finished(self, withdrawal: asyncio.Task[None]) -> None:
-        self._running.discard(withdrawal)
+        del self._running[withdrawal]
         if not self._running:
             self._forget()
 

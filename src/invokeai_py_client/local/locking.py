@@ -29,6 +29,10 @@ if sys.platform == "win32":
         # LK_LOCK would give up after ten seconds.
         while not _try_lock(file):
             time.sleep(_PAUSE)
+
+    def _unlock(file: IO[str]) -> None:
+        file.seek(1024)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
@@ -41,6 +45,10 @@ else:
 
     def _lock(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
+
+    def _unlock(file: IO[str]) -> None:
+        # Closing the file is not enough: a process that was forked meanwhile has it open as well.
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 class FileLock:
@@ -93,5 +101,6 @@ class FileLock:
     def release(self) -> None:
         """Free the lock; harmless if it is not held."""
         if self._file is not None:
+            _unlock(self._file)
             self._file.close()
             self._file = None

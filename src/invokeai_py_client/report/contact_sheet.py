@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from invokeai_py_client.report.axes import Axis, Grid, Row, captions_of, is_grid
 from invokeai_py_client.report.sheets import Cell, Painter, Table
 from invokeai_py_client.report.thumbnails import usual_size
 
+_NAME = re.compile(r"contact_sheet(-\d+)?\.png")
+
 
 def contact_sheet(
     folder: Path, *, axes: Sequence[Axis] = (), rows: Iterable[Mapping[str, Any]], title: str = "", total: int = 0
@@ -22,10 +24,10 @@ def contact_sheet(
     """Write the images of a batch side by side, as `contact_sheet.png`.
 
     The first axis is horizontal, the second vertical; each value of further axes has its own sheet. Rows are shown in
-    order, with short captions, if there are no axes, if the batch has rows for half of the places of the grid or fewer,
-    or if the only axis has more than 8 values. Rows that did not complete, and missing or damaged image files, are
-    replaced by the reason. A sheet with more than 64 megapixels, or a side of more than 20,000 pixels, is split. Only
-    one sheet and one image are in memory at a time.
+    order, with short captions, if there are no axes, if at most half of the cells of the grid would have a row, or if
+    the only axis has more than 8 values. Rows that did not complete, and missing or damaged image files, are replaced
+    by the reason. A sheet with more than 64 megapixels, or a side of more than 20,000 pixels, is split. Only one sheet
+    and one image are in memory at a time.
 
     Args:
         folder: the folder of the batch. File paths of rows are relative to it.
@@ -49,19 +51,45 @@ def contact_sheet(
         ```
     """
     check_pillow(needed_by="contact_sheet()")
+    return draw_sheets(folder, axes=axes, rows=rows, title=title, total=total, is_wanted=lambda: True)
+
+
+def draw_sheets(
+    folder: Path,
+    *,
+    axes: Sequence[Axis],
+    rows: Iterable[Mapping[str, Any]],
+    title: str,
+    total: int,
+    is_wanted: Callable[[], bool],
+) -> list[Path]:
+    """Do the same as `contact_sheet`, for as long as that is wanted.
+
+    Args:
+        is_wanted: called for each row. When it returns False, the sheet that is being drawn is dropped.
+    """
     known = latest(rows)
     painter = Painter(folder, title, usual_size(folder, known))
     written: list[Path] = []
     for table in _tables(axes, known, max(total, len(known))):
         for sheet in painter.sheets(table):
             path = folder / (f"contact_sheet-{len(written) + 1}.png" if written else "contact_sheet.png")
+            picture = painter.paint(sheet, is_wanted)
+            if picture is None:
+                return written
             with whole_file(path) as file:
-                painter.paint(sheet).save(file, format="PNG")
+                picture.save(file, format="PNG")
             written.append(path)
-    for path in folder.glob("contact_sheet-*.png"):
-        if re.fullmatch(r"contact_sheet-\d+\.png", path.name) and path not in written:
+    for path in contact_sheets_in(folder):
+        if path not in written:
             path.unlink()
     return written
+
+
+def contact_sheets_in(folder: Path) -> list[Path]:
+    """Return the contact sheets in the folder of a batch, in their order."""
+    names = (path for path in folder.glob("contact_sheet*.png") if _NAME.fullmatch(path.name))
+    return sorted(names, key=lambda path: (len(path.name), path.name))
 
 
 def _tables(axes: Sequence[Axis], rows: Sequence[Row], total: int) -> Iterator[Table]:

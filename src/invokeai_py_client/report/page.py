@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -10,9 +11,31 @@ from typing import Any
 
 from invokeai_py_client.files import whole_file
 from invokeai_py_client.report.axes import Axis, is_grid
+from invokeai_py_client.report.contact_sheet import contact_sheets_in
 from invokeai_py_client.report.data_files import DataFiles
 
 ASSETS = ("page.css", "data.js", "model.js", "text.js", "picks.js", "grid.js", "detail.js", "page.js")
+
+
+def remove_report(folder: Path) -> None:
+    """Delete the page and the contact sheets of a batch, if it has a page.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    data = folder / "report"
+    if not (data / "plan.js").exists():
+        return
+    for path in (
+        folder / "index.html",
+        *map(data.joinpath, ASSETS),
+        *data.glob("rows-*.js"),
+        *contact_sheets_in(folder),
+    ):
+        path.unlink(missing_ok=True)
+    (data / "plan.js").unlink()
+    with contextlib.suppress(OSError):
+        data.rmdir()
 
 
 class ReportPage:

@@ -146,8 +146,8 @@ class Painter:
             caption_height = self._caption_height(table, width)
             yield Sheet(table, sheet_width, top - _GAP + _MARGIN, cell_size, caption_height, texts, columns, lines)
 
-    def paint(self, sheet: Sheet) -> PIL.Image.Image:
-        """Paint a sheet, with one image in memory at a time."""
+    def paint(self, sheet: Sheet, is_wanted: Callable[[], bool]) -> PIL.Image.Image | None:
+        """Paint a sheet, with one image in memory at a time. Return None once it is no longer wanted."""
         picture = PIL.Image.new("RGB", (sheet.width, sheet.height), _WHITE)
         canvas = PIL.ImageDraw.Draw(picture)
         for block, box, colour, across in sheet.texts:
@@ -155,6 +155,8 @@ class Painter:
         width, height = sheet.cell_size
         for y, top in sheet.lines:
             for x, left in sheet.columns:
+                if not is_wanted():
+                    return None
                 cell = sheet.table.cell(x, y)
                 if cell is None:
                     continue

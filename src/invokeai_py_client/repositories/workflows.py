@@ -70,6 +70,10 @@ class AsyncWorkflows(FixedAttributes):
             AmbiguousNameError: the library has several workflows with that name.
             TransportError: the server cannot be reached.
             NotInvokeAIError: the responding server is not an InvokeAI server.
+
+        Example:
+            >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("workflow.json"))
+            >>> wf = client.workflow_repo.create_workflow("Text to Image - SD1.5")
         """
         if isinstance(definition, str):
             definition = await self._download(await self._find(definition))

@@ -114,6 +114,9 @@ class WorkflowDefinition:
         Args:
             path: the path of a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
+        Returns:
+            The workflow, converted to the latest format.
+
         Raises:
             WorkflowFileError: the file cannot be read, is not JSON, or is not a workflow. Graphs for the server's API,
                 files of ComfyUI and images are recognized.

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.documents import node
+from tests.documents import BLANK, node
+from tests.support.batch_server import BatchServer, image_content, image_name
 from tests.support.scripted_server import ScriptedServer
 
 from invokeai_py_client import AsyncPlan, InvokeAIClient, Plan, WorkflowDefinition, WorkflowHandle, errors
@@ -163,3 +164,18 @@ def test_a_sweep_draws_the_same_seeds_again_in_its_folder(client: InvokeAIClient
     earlier.save(plan_path(tmp_path))
     batch = wf.sweep({"A": [3, 2, 1]}, tmp_path, seeds="random")
     assert [row["seed"] for row in batch.to_rows()[:0:-1]] == [row.seed for row in earlier]
+
+
+def test_images_of_another_server_are_not_found_and_the_error_names_it(tmp_path: Path) -> None:
+    with BatchServer() as first, BatchServer() as second:
+        with InvokeAIClient.from_url(first.url) as client:
+            plan = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(BLANK)).plan({"Width": [8, 16]})
+            plan.submit(tmp_path).wait(30)
+        second.deleted = {image_name(1)}
+        with InvokeAIClient.from_url(second.url) as client:
+            gone, there = client.batch_run(tmp_path).images
+            for ask in (gone.bytes, lambda: gone.save(tmp_path / "saved")):
+                with pytest.raises(errors.NotFoundError, match=f"ran on {first.url!r}, and {second.url!r} does not"):
+                    ask()
+            # It may be the same server at another address.
+            assert there.bytes() == image_content(image_name(2))

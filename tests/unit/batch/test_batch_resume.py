@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +19,9 @@ from tests.support.disks import full_disk
 from invokeai_py_client import BatchRun
 from invokeai_py_client.batch import control, recovery, sender
 from invokeai_py_client.batch.checksums import checksum
+from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.journal import Journal, SentChunk, SentRow, Start
+from invokeai_py_client.batch.manifest import rows_in
 from invokeai_py_client.errors import BatchFolderError, InputsNotReadyError, RunTimeout
 from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.transport import backoff
@@ -130,6 +135,21 @@ def test_another_server_says_what_it_runs_again(
         assert run_through(other, Plan(range(5)), tmp_path) == ["completed"] * 5
         assert widths(other) == Counter(range(2, 5))
         told = f"3 unfinished rows were sent to {server.url}, which is not asked: they are run again by {other.url}"
+        assert [one.message for one in caplog.records if "not asked" in one.message] == [told]
+
+
+def test_a_batch_of_another_server_that_is_overwritten_says_what_it_does_not_cancel(
+    server: BatchServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.pause()
+    with client_of(server.url) as client:
+        some_done(server, client.begin(Plan(range(5)), tmp_path), 2)
+    with BatchServer() as other:
+        for _ in range(2):
+            with client_of(other.url) as client:
+                client.begin(Plan(range(5)), tmp_path, overwrite=True).wait(30)
+        assert len(server.having("pending")) == 3
+        told = f"3 unfinished rows were sent to {server.url}, which is not asked: they are not canceled there"
         assert [one.message for one in caplog.records if "not asked" in one.message] == [told]
 
 
@@ -255,6 +275,26 @@ def test_results_of_another_workflow_are_not_mixed_in(server: BatchServer, clien
         "manifest.jsonl",
         "mine.txt",
     ]
+
+
+@pytest.mark.parametrize("where", ["{elsewhere}/thesis.png", "../elsewhere/thesis.png", "C:thesis.png"])
+def test_a_manifest_cannot_name_files_outside_of_its_folder(
+    where: str, server: BatchServer, client: Runs, tmp_path: Path
+) -> None:
+    """The folder may come from somebody else."""
+    folder, elsewhere = tmp_path / "batch", tmp_path / "elsewhere"
+    client.begin(Plan([3]), folder).wait(60)
+    elsewhere.mkdir()
+    thesis = elsewhere / "thesis.png"
+    thesis.write_text("important")
+    manifest = folder / "manifest.jsonl"
+    line = json.loads(manifest.read_text())
+    line["files"][0]["path"] = where.format(elsewhere=elsewhere)
+    manifest.write_text(json.dumps(line) + "\n")
+    assert [row.files for row in rows_in(folder)] == [()]
+    assert client.begin(Plan([3]), folder, redoes=False).results()[0].files == ()
+    client.begin(Plan([4]), folder, overwrite=True).wait(60)
+    assert thesis.read_text() == "important"
 
 
 def test_overwriting_cancels_what_is_still_in_the_queue(server: BatchServer, tmp_path: Path) -> None:
@@ -420,3 +460,21 @@ def test_what_is_written_does_not_depend_on_who_died(server: BatchServer, tmp_pa
     run_through(server, Plan(range(30)), tmp_path / "calm")
     names = [sorted(path.name for path in (tmp_path / one).glob("*.png")) for one in ("killed", "calm")]
     assert names[0] == names[1] == [f"{n:05d}.png" for n in range(30)]
+
+
+async def test_a_folder_stays_locked_until_a_thread_has_stopped_writing(tmp_path: Path) -> None:
+    """As after Ctrl-C, or at the end of a time limit, while a batch begins."""
+    folder, gate = BatchFolder(tmp_path), threading.Event()
+    writing = asyncio.create_task(folder.in_thread(gate.wait))
+    try:
+        await asyncio.sleep(0)
+        writing.cancel()
+        folder.release()
+        with pytest.raises(BatchFolderError, match="is in use"):
+            BatchFolder(tmp_path)
+        assert not writing.done()
+    finally:
+        gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    BatchFolder(tmp_path).release()

@@ -313,6 +313,13 @@ def test_cells_of_a_csv_file_can_be_read_again(tmp_path: Path) -> None:
     assert cells[7].split("|") == cells[8].split("|") == [*names]
 
 
+def test_text_of_the_server_is_no_formula_in_a_csv_file(tmp_path: Path) -> None:
+    row = BatchRow(index=0, row_id="ab", values={"Steps": "=1+1"}, error='=HYPERLINK("http://a")', images=("-1.png",))
+    cells = csv_cells(row, ["Steps"], tmp_path)
+    # The value is the user's own, who wants to read it again.
+    assert (cells[0], cells[4], cells[6]) == ("=1+1", '\'=HYPERLINK("http://a")', "'-1.png")
+
+
 def test_a_canceled_batch_can_retry_what_has_failed(server: BatchServer, client: Runs, tmp_path: Path) -> None:
     server.fails = lambda item: "no" if width_of(item) < 2 else None
     server.allow(5)
@@ -342,6 +349,19 @@ def test_the_report_of_a_batch(
     assert all(text in shown for text in ("00000.png", "it broke", "00002.png"))
     assert batch.open_report() == tmp_path / "index.html"
     assert opened == [(tmp_path / "index.html").as_uri()]
+
+
+def test_the_report_of_a_batch_goes_with_its_results(server: BatchServer, client: Runs, tmp_path: Path) -> None:
+    client.begin(Plan(range(2)), tmp_path, report=True).wait(60)
+    (tmp_path / "report" / "notes.txt").touch()
+    batch = client.begin(Plan(range(2)), tmp_path, overwrite=True)
+    batch.wait(60)
+    kept = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept - {".batch/journal.jsonl", ".batch/lock", ".batch/plan.json"} == {
+        *("manifest.jsonl", "00000.png", "00001.png", "report/notes.txt")
+    }
+    with pytest.raises(SettingsError, match="no report"):
+        batch.open_report()
 
 
 def test_a_report_needs_a_folder(client: Runs, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_a_text_without_alternatives_stands_for_itself() -> None:
     prompts = DynamicPrompts()
     assert variants("a | b, snake_case and __") == ["a | b, snake_case and __"]
     assert not prompts.is_dynamic("plain")
+    assert not prompts.is_dynamic("")
     assert prompts.is_dynamic("{a|b}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -52,6 +53,17 @@ def test_an_image_is_named_without_its_folder() -> None:
 
 def test_equal_names_are_distinguished() -> None:
     assert claimed("{Steps}", facts(0, Steps="A"), facts(1, Steps="a"), facts(2, Steps="A")) == ["A", "a_2", "A_3"]
+
+
+def test_no_row_has_the_name_of_a_contact_sheet() -> None:
+    assert claimed("Contact_sheet-{index}", facts(2)) == ["_Contact_sheet-2"]
+
+
+def test_the_cost_of_a_name_does_not_grow_with_the_rows_that_have_it() -> None:
+    began = time.process_time()
+    assert claimed("{Steps}", *(facts(index, Steps=20) for index in range(10_000)))[-1] == "20_10000"
+    # It takes 0.1 s; a search from the first number would take 25 s.
+    assert time.process_time() - began < 5
 
 
 def test_names_of_other_files_are_not_taken() -> None:

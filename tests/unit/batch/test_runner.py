@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.support.batch_server import BatchServer, Item, image_name
 from tests.support.batches import Bodies, Plan, Runs, client_of
 from tests.support.disks import full_disk
@@ -32,6 +33,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.live import withdrawal
 from invokeai_py_client.live.enqueue import EnqueueTimes
+from invokeai_py_client.report.sheets import Painter
 from invokeai_py_client.settings import Settings
 from invokeai_py_client.transport import backoff
 
@@ -123,10 +125,10 @@ def test_failed_rows_are_run_again_while_the_report_is_being_finished(
 ) -> None:
     finish, begun = BatchReport.finish, threading.Event()
 
-    def finishing(report: BatchReport, rows: Any) -> None:
+    def finishing(report: BatchReport) -> None:
         begun.set()
         gate.wait()
-        finish(report, rows)
+        finish(report)
 
     monkeypatch.setattr(BatchReport, "finish", finishing)
     server.fails = lambda item: "no" if width_of(item) == 1 else None
@@ -138,6 +140,35 @@ def test_failed_rows_are_run_again_while_the_report_is_being_finished(
     assert batch.wait(60).counts["completed"] == 3
 
 
+def test_a_canceled_batch_draws_no_contact_sheet(server: BatchServer, client: Runs, tmp_path: Path) -> None:
+    server.pause()
+    batch = client.begin(Plan(range(3)), tmp_path, report=True)
+    until(lambda: server.items)
+    batch.cancel()
+    assert batch.wait(60).counts["canceled"] == 3
+    assert "finished" in "".join(path.read_text("utf-8") for path in (tmp_path / "report").glob("*.js"))
+    assert not (tmp_path / "contact_sheet.png").exists()
+
+
+def test_a_contact_sheet_that_is_being_drawn_is_dropped_when_the_batch_is_canceled(
+    server: BatchServer, client: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: threading.Event
+) -> None:
+    paint, begun = Painter.paint, threading.Event()
+
+    def painting(painter: Painter, sheet: Any, is_wanted: Any) -> Any:
+        begun.set()
+        gate.wait()
+        return paint(painter, sheet, is_wanted)
+
+    monkeypatch.setattr(Painter, "paint", painting)
+    batch = client.begin(Plan(range(3)), tmp_path, report=True)
+    begun.wait()
+    batch.cancel()
+    gate.set()
+    assert batch.wait(60).counts["completed"] == 3
+    assert not (tmp_path / "contact_sheet.png").exists()
+
+
 def test_a_batch_that_was_paused_and_has_ended_runs_its_failed_rows_again(server: BatchServer, client: Runs) -> None:
     server.fails = lambda item: "no"
     batch = client.begin(Plan([7]))
@@ -146,6 +177,32 @@ def test_a_batch_that_was_paused_and_has_ended_runs_its_failed_rows_again(server
     server.fails = lambda item: None
     assert batch.retry_failed() == 1
     assert batch.wait(60).counts["completed"] == 1
+
+
+def test_failed_rows_are_not_run_again_while_the_batch_is_being_canceled(server: BatchServer, client: Runs) -> None:
+    """Its other rows would be sent as well."""
+
+    class Stubborn(BatchServer):
+        """Its items cannot be interrupted."""
+
+        async def _cancel(self, request: web.Request) -> web.Response:
+            return web.json_response({"canceled": 0})
+
+    with Stubborn() as stubborn, client_of(stubborn.url) as runs:
+        stubborn.fails = lambda item: "no" if width_of(item) < 2 else None
+        stubborn.allow(5)
+        batch = runs.begin(Plan(range(300)), window=9)
+        until(lambda: batch.counts["failed"] == 2 and batch.counts["completed"] == 3)
+        batch.cancel()
+        with pytest.raises(RunError, match=r"still being canceled: \d+ of its rows have not ended.*wait\(\)"):
+            batch.retry_failed()
+        stubborn.fails = lambda item: None
+        sent = len(stubborn.items)
+        stubborn.resume()
+        batch.wait(60)
+        assert batch.retry_failed() == 2
+        assert batch.wait(60).counts["failed"] == 0
+        assert len(stubborn.items) == sent + 2
 
 
 def test_a_folder_that_another_batch_has_used_since_is_left_alone(
@@ -311,6 +368,39 @@ def test_rows_that_were_being_sent_at_ctrl_c_and_are_stored_late_are_run_once(
     assert completed(server) == Counter(range(20))
 
 
+def test_rows_that_were_stored_before_ctrl_c_but_answered_late_are_run(
+    client: Runs, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The withdrawal of the request comes when the batch has gone on."""
+    monkeypatch.setattr(withdrawal, "RELEASE", 0.05)
+
+    class SlowToAnswer(BatchServer):
+        async def _enqueue(self, request: web.Request) -> web.Response:
+            response = await super()._enqueue(request)
+            if self.requests["enqueue_batch"] == 1:
+                await asyncio.to_thread(gate.wait)
+            return response
+
+    with SlowToAnswer() as server, client_of(server.url) as runs:
+        server.pause()
+        batch = runs.begin(Plan(range(20)))
+        until(lambda: server.items)
+
+        def interrupt(progress: BatchProgress) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            batch.wait(60, progress_callback=interrupt)
+        batch.resume()
+        # Time to find the rows, which must wait for the withdrawal.
+        time.sleep(0.5)
+        gate.set()
+        until(lambda: server.requests["cancel_by_batch_ids"])
+        server.resume()
+        assert batch.wait(60).counts["completed"] == 20
+        assert completed(server) == Counter(range(20))
+
+
 def test_rows_that_wait_for_a_server_that_is_away_are_canceled_not_failed(server: BatchServer, client: Runs) -> None:
     class Unreachable(Plan):
         async def prepare(self, group: Any) -> Bodies:
@@ -319,31 +409,6 @@ def test_rows_that_wait_for_a_server_that_is_away_are_canceled_not_failed(server
     batch = client.begin(Unreachable(range(3)))
     batch.cancel()
     assert batch.wait(60).counts["canceled"] == 3
-
-
-def test_a_canceled_batch_that_continues_pauses_between_its_attempts(
-    server: BatchServer, hasty: Runs, tmp_path: Path
-) -> None:
-    class Flaky(Plan):
-        async def prepare(self, group: Any) -> Bodies:
-            prepared = await super().prepare(group)
-            if self.prepared > 1:
-                raise Away
-            return prepared
-
-    server.fails = lambda item: "no"
-    server.allow(1)
-    plan = Flaky(range(2))
-    batch = hasty.begin(plan, tmp_path)
-    next(batch.as_completed())
-    server.kill()
-    with pytest.raises(InvokeAIError):
-        batch.cancel()
-    assert batch.retry_failed() == 1
-    until(lambda: plan.prepared > 2)
-    before = plan.prepared
-    time.sleep(0.1)
-    assert plan.prepared - before < 5
 
 
 # Recording

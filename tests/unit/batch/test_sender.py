@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from tests.support.queue_server import Exchange, QueueServer, dropped, refused, status, swallowed
+from tests.support.batches import Plan
+from tests.support.queue_server import Exchange, QueueServer, dropped, lost, refused, status, swallowed
 from tests.support.tracking import Link, tracker_on
 from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time, now
 
 from invokeai_py_client import errors
+from invokeai_py_client.batch.batch_options import BatchOptions
+from invokeai_py_client.batch.batch_report import BatchReport
 from invokeai_py_client.batch.checksums import checksum
 from invokeai_py_client.batch.journal import SentChunk, SentRow
 from invokeai_py_client.batch.recovery import FoundChunk
 from invokeai_py_client.batch.sender import enqueue
+from invokeai_py_client.batch.submission import OneServer, begin
 from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.wire.call import Response
 
 CHUNK = SentChunk("mine", [SentRow(str(n), checksum([])) for n in range(3)])
@@ -149,5 +154,39 @@ def test_a_chunk_that_is_refused_is_not_sent_again(code: int) -> None:
         assert refusal.value.status == code
         assert not server.ids_of("mine")
         assert len(server.asked("enqueue_batch")) == 1
+
+    test()
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_chunk_that_is_in_doubt_when_the_batch_is_canceled_is_looked_for(is_stored: bool) -> None:
+    @in_virtual_time
+    async def test() -> None:
+        server, engine = QueueServer(), VirtualEngine()
+        server.next("enqueue_batch", lost if is_stored else swallowed)
+        back_at = now() + 100
+
+        async def unheard(exchange: Exchange) -> Response:
+            return await (exchange.carry_out() if now() > back_at else dropped(exchange))
+
+        for route in ("batch_status", "item_ids"):
+            server.always(route, unheard)
+        plan = Plan(range(3))
+        backend = OneServer(plan, plan, cast(HttpTransport, server), tracker_on(server, engine, Link()))
+        batch = await begin(
+            plan,
+            backend,
+            engine,
+            folder=None,
+            options=BatchOptions(),
+            save=lambda path: None,
+            make_report=lambda path: BatchReport(path, workflow="w", axes=[], total=3),
+        )
+        # By then the submission has given up.
+        await asyncio.sleep(90)
+        await batch.cancel()
+        await batch.control.until(lambda: batch.control.is_over)
+        assert batch.recorder.table.counts["canceled"] == 3
+        assert [item["status"] for item in server.items.values()] == (["canceled"] * 3 if is_stored else [])
 
     test()

@@ -79,6 +79,7 @@ def test_discover_describes_all_of_it(capsys: pytest.CaptureFixture[str]) -> Non
         (["boards", "xyz"], "Commands: create, delete, list, show."),
         (["images", "list", "--limit", "0"], "0 is not in the range"),
         (["run"], "Missing argument 'WORKFLOW'"),
+        (["completion"], "Missing argument 'SHELL'. Choose from: bash, zsh, fish"),
         (["images", "list", "--borad", "x"], "No such option"),
         (["run", "-", "--no-wait", "--out", "x"], "--no-wait goes with none of"),
     ],

@@ -92,7 +92,10 @@ def test_the_hints_of_a_folder_fit_its_problem_and_the_command_line(tmp_path: Pa
     with pytest.raises(errors.BatchFolderError) as caught:
         BatchFolder(tmp_path / "file" / "out")
     # As it is when the batch has ended with it.
-    assert failure_of(pickle.loads(pickle.dumps(caught.value))).hint.startswith("Free disk space or make the folder")
+    assert failure_of(pickle.loads(pickle.dumps(caught.value))).hint == (
+        "Free disk space or make the folder writable, and start the command again with --resume. "
+        "Completed rows are not run again."
+    )
     kept = BatchFolder(tmp_path / "out")
     with pytest.raises(errors.BatchFolderError) as caught:
         BatchFolder(tmp_path / "out")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +33,13 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return error
 
 
-@pytest.mark.parametrize("command", ["queue status", "server status", "doctor"])
+@pytest.mark.parametrize("command", ["queue status", "server status", "doctor", "login --email a@example.org"])
 def test_a_refused_connection_is_told_at_once(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_RETRY", 60.0)
+    # Nothing is asked before.
+    monkeypatch.setattr(sys, "stdin", None)
     began = time.monotonic()
     exit_code = run([*command.split(), "--url", NOWHERE])
     assert time.monotonic() - began < 15, "four retries take 20 s or more"
@@ -43,6 +47,36 @@ def test_a_refused_connection_is_told_at_once(
     error = error_of(capsys)
     assert "server start" in error["hint"]
     assert "--url" in error["hint"]
+
+
+@pytest.mark.parametrize("command", ["run", "inputs", "check", "codegen", "batch"])
+@pytest.mark.parametrize(
+    ("workflow", "code", "said"),
+    [
+        ("tigre.json", "bad_input", "There is no file 'tigre.json'."),
+        ("broken.json", "bad_input", "is not JSON"),
+        ("Text to Image - SD1.5", "unreachable", "no connection"),
+    ],
+)
+def test_a_workflow_file_is_looked_for_before_the_server(
+    command: str,
+    workflow: str,
+    code: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiger.json").touch()
+    Path("broken.json").write_text("{")
+    Path("rows.csv").write_text("Steps\n4\n")
+    more = {"batch": ["rows.csv", "--out", "out"], "codegen": ["-o", "tiger.py"]}.get(command, [])
+    run([command, workflow, *more, "--url", NOWHERE])
+    error = error_of(capsys)
+    assert error["code"] == code, error
+    assert said in error["message"]
+    assert workflow != "tigre.json" or error["hint"] == "Did you mean 'tiger.json'?"
 
 
 async def test_a_server_that_only_fails_once_is_asked_again(capsys: pytest.CaptureFixture[str]) -> None:

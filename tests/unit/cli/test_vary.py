@@ -89,6 +89,8 @@ def test_values_that_cannot_be_read(wf: WorkflowHandle, varied: list[str], code:
 def test_a_misspelt_key_names_close_matches(wf: WorkflowHandle) -> None:
     with pytest.raises(InputNotFoundError, match="Did you mean 'Positive Prompt'"):
         columns_of(wf, ["Postive Prompt=a"])
+    with pytest.raises(InputNotFoundError):
+        columns_of(wf, [f"{'7' * 5000}=1"])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,9 @@ def test_seeds(text: str | None, seeds: Any) -> None:
     assert read_seeds(click.Context(command), click.Option(["--seeds"]), text) == seeds
 
 
-@pytest.mark.parametrize("text", ["0", "x", "1,x", "", "-3"])
+@pytest.mark.parametrize(
+    "text", ["0", "x", "1,x", "", "-3", "--5,3", "-,3", "7" * 5000, "1," + "7" * 5000, "1.." + "7" * 5000]
+)
 def test_seeds_that_are_none(text: str) -> None:
     with pytest.raises(click.BadParameter, match="neither a number"):
         read_seeds(click.Context(click.Command("x")), click.Option(["--seeds"]), text)

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.fleet_simulation import Simulation
+from tests.support.fleet_simulation import Item, Simulation
 from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.journal import SentChunk, SentRow, Start
+from invokeai_py_client.batch.manifest import BatchRow
 from invokeai_py_client.errors import PlanError, RunError, TransportError
-from invokeai_py_client.fleet.calls import Call, Look, RunRow, Settle
+from invokeai_py_client.fleet.calls import Call, Cancel, Look, RunRow, Settle
 
 
 def each_row_once(simulation: Simulation) -> bool:
     assert [row.status for row in simulation.rows] == ["completed"] * len(simulation.models)
     return set(simulation.done.values()) == {1} and len(simulation.done) == len(simulation.models)
+
+
+def lose_first(simulation: Simulation, kind: type[Call]) -> None:
+    """Have the first call of a kind be lost."""
+    lost: list[Call] = []
+
+    def is_lost(call: Call) -> bool:
+        if isinstance(call, kind) and not lost:
+            lost.append(call)
+            return True
+        return False
+
+    simulation.loses = is_lost
 
 
 # How rows are spread
@@ -286,19 +301,10 @@ def test_rows_that_were_moved_are_canceled_although_the_first_try_is_lost() -> N
     simulation = Simulation(["m"] * 4)
     first = simulation.add_server("first", 10.0)
     simulation.add_server("second", 10.0)
-    lost: list[Call] = []
-
-    def is_lost(call: Call) -> bool:
-        if isinstance(call, Settle) and not lost:
-            lost.append(call)
-            return True
-        return False
-
-    simulation.loses = is_lost
+    lose_first(simulation, Settle)
     simulation.kill(first, at=1.0)
     simulation.restart(first, at=35.0)
     simulation.run()
-    assert lost
     assert each_row_once(simulation)
     assert simulation.calls["Settle"] == 2
 
@@ -322,13 +328,50 @@ async def test_what_has_run_before_it_was_called_for_is_not_measured() -> None:
     await batch.wait()
 
 
+def leave_folder(path: Path, *chunks: SentChunk, ended: Sequence[BatchRow] = ()) -> None:
+    """Leave a folder as a process does that has sent chunks and was killed."""
+    folder = BatchFolder(path)
+    folder.journal.started(Start("simulated", {}, "batch"))
+    folder.journal.sending(*chunks)
+    for row in ended:
+        folder.manifest.add(row)
+    folder.journal.close()
+    folder.manifest.close()
+    folder.release()
+
+
+def test_earlier_rows_are_settled_although_the_call_is_lost(tmp_path: Path) -> None:
+    leave_folder(tmp_path, SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
+    simulation = Simulation(["m"] * 4)
+    one = simulation.add_server("one", 1.0)
+    one.items["earlier"] = Item(RunRow("batch", 0, "row-0", "earlier"), "completed")
+    lose_first(simulation, Settle)
+    simulation.run(folder=tmp_path)
+    assert [row.status for row in simulation.rows] == ["completed"] * 4
+    assert [simulation.done[index] for index in range(4)] == [0, 1, 1, 1]
+
+
+@in_virtual_time
+async def test_rows_of_a_server_that_is_not_in_the_fleet_are_not_canceled_by_overwriting_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = [SentChunk(f"chunk-{n}", [SentRow(f"row-{n}", "")], server="one" if n == 3 else "gone") for n in range(4)]
+    ended = [BatchRow(index=n, row_id=f"row-{n}", values={}, status="completed", batch_id=f"chunk-{n}") for n in (0, 3)]
+    leave_folder(tmp_path, *sent, ended=ended)
+    simulation = Simulation(["m"] * 4)
+    simulation.add_server("one", 1.0)
+    batch = await simulation.begin(folder=tmp_path, overwrite=True)
+    await batch.wait()
+    assert batch.counts["completed"] == 4
+    assert [told for told in caplog.messages if "gone" in told] == [
+        "gone is not in the fleet: 2 unfinished rows that were sent to it are not canceled there"
+    ]
+    assert simulation.calls["Settle"] == 0
+
+
 @in_virtual_time
 async def test_a_server_that_is_lost_while_it_settles_earlier_rows_is_not_waited_for(tmp_path: Path) -> None:
-    folder = BatchFolder(tmp_path)
-    folder.journal.started(Start("simulated", {}, "batch"))
-    folder.journal.sending(SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
-    folder.journal.close()
-    folder.release()
+    leave_folder(tmp_path, SentChunk("earlier", [SentRow("row-0", ""), SentRow("row-1", "")], server="one"))
     simulation = Simulation(["m"] * 4)
     one = simulation.add_server("one", 1.0)
     simulation.add_server("two", 1.0)
@@ -357,6 +400,67 @@ async def test_a_batch_is_canceled() -> None:
     await batch.wait()
     assert 4 <= batch.counts["completed"] <= 6
     assert batch.counts["completed"] + batch.counts["canceled"] == 30
+
+
+@in_virtual_time
+async def test_a_batch_is_canceled_although_a_call_is_lost() -> None:
+    simulation = Simulation(["m"] * 30)
+    simulation.add_server("one", 3600.0)
+    lose_first(simulation, Cancel)
+    batch = await simulation.begin()
+    await simulation.until(10)
+    await batch.cancel()
+    await simulation.until(20)
+    assert batch.counts["canceled"] == 30
+    assert simulation.calls["Cancel"] == 2
+
+
+@in_virtual_time
+async def test_rows_that_cannot_be_canceled_are_told_and_followed_until_they_are() -> None:
+    simulation = Simulation(["m"] * 30)
+    simulation.add_server("one", 3600.0)
+    simulation.loses = lambda call: isinstance(call, Cancel)
+    batch = await simulation.begin()
+    await simulation.until(10)
+    with pytest.raises(
+        TransportError, match="one has not canceled the 2 rows that it has: the call was lost"
+    ) as caught:
+        await batch.cancel()
+    assert "batch.cancel() again" in caught.value.hint
+    assert (batch.is_over, batch.counts["in_progress"]) == (False, 1)
+    simulation.loses = lambda call: False
+    await batch.cancel()
+    await batch.wait()
+    assert batch.counts["canceled"] == 30
+
+
+@in_virtual_time
+async def test_a_server_that_is_lost_while_its_rows_are_canceled_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(["m"] * 30)
+    lost = simulation.add_server("lost", 3600.0, hangs=lambda call: isinstance(call, Cancel))
+    other = simulation.add_server("other", 3600.0)
+    simulation.leave(lost, at=20.0)
+    batch = await simulation.begin()
+    await simulation.until(10)
+    with pytest.raises(TransportError, match="lost has not canceled the 2 rows that it has: its worker is gone"):
+        await batch.cancel()
+    await batch.wait()
+    assert batch.counts["canceled"] == 30
+    assert {item.status for item in other.items.values()} == {"canceled"}
+    assert [told for told in caplog.messages if "is not canceled there" in told] == [
+        f"lost is away: row {item.call.index} is not canceled there" for item in lost.items.values()
+    ]
+
+
+def test_a_row_that_another_server_has_run_is_canceled_although_the_call_is_lost() -> None:
+    simulation = Simulation(["m"] * 2, noise=0.0)
+    first = simulation.add_server("first", 22.0)
+    simulation.add_server("second", 3600.0, at=10.0)
+    # It comes back after 5 s. Meanwhile it has run the first row, and both are moved to the second server.
+    simulation.leave(first, at=20.0)
+    lose_first(simulation, Cancel)
+    assert simulation.run() == pytest.approx(3630, abs=1)
+    assert each_row_once(simulation)
 
 
 @in_virtual_time

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from tests.documents import BLANK
 from tests.support.batch_server import BatchServer, image_content
+from tests.unit.notebook.conftest import bundle_of
 
 from invokeai_py_client import Fleet, InvokeAIClient, Plan, Server, WorkflowDefinition
 from invokeai_py_client.batch import recovery
-from invokeai_py_client.errors import BatchFolderError, SettingsError, TransportError
+from invokeai_py_client.errors import BatchFolderError, NotFoundError, SettingsError, TransportError
 from invokeai_py_client.fleet import health
 from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.transport import backoff
@@ -142,6 +143,43 @@ def test_rows_in_the_queue_of_a_server_that_left_the_fleet_are_run_again(
         assert fleet.submit(plan, folder=tmp_path).wait(30).counts["completed"] == 10
     assert widths_of(servers) == Counter(range(8, 88, 8))
     assert {row["server"] for row in manifest(tmp_path)} == {urls[1]}
+
+
+def test_a_server_that_only_a_folder_names_is_not_asked_for_its_images(
+    servers: tuple[BatchServer, BatchServer], urls: list[str], tmp_path: Path
+) -> None:
+    with Fleet(urls[:1]) as fleet:
+        fleet.submit(plan_of(fleet, range(8, 24, 8)), folder=tmp_path).wait(30)
+    servers[0].requests.clear()
+    with Fleet(urls[1:]) as fleet:
+        batch = fleet.batch_run(tmp_path)
+        assert "2 completed" in bundle_of(batch)["text/plain"]
+        image = batch.images[0]
+        for ask in (image.bytes, image.refresh, lambda: image.save(tmp_path / "saved")):
+            with pytest.raises(NotFoundError, match=f"ran on {urls[0]!r}, which is not in the fleet") as caught:
+                ask()
+            assert "row.files" in caught.value.hint
+        assert batch.images == [image, batch.images[1]]
+    assert not servers[0].requests
+    assert servers[1].requests["images"] == servers[1].requests["i"] == 0
+
+
+async def test_a_server_of_a_worker_of_a_dask_cluster_is_asked_for_its_images(
+    servers: tuple[BatchServer, BatchServer], urls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Scheduler, Worker
+
+    with InvokeAIClient.from_url(urls[0]) as client:
+        plan = plan_of(client, range(8, 24, 8))
+        plan.submit(folder=tmp_path).wait(30)
+    async with Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0") as scheduler:
+        monkeypatch.setenv("INVOKEAI_URL", urls[0])
+        async with (
+            Worker(scheduler.address, nthreads=1, dashboard_address="127.0.0.1:0", memory_limit=0),
+            Fleet.connect(scheduler.address) as fleet,
+        ):
+            batch = await fleet.aio.submit(plan.aio, tmp_path)
+            assert [await image.bytes() for image in batch.images] == [image_content(one.name) for one in batch.images]
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:

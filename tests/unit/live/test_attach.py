@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from tests.support.live import GRAPH, RESULT, FakeQueue, status_payload
-from tests.support.tracking import Room
+from tests.support.queue_server import Exchange, QueueServer
+from tests.support.tracking import Link, Room, tracker_on
+from tests.support.virtual_engine import VirtualEngine
 from tests.support.virtual_time import in_virtual_time
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.errors import NotFoundError, TransportError
 from invokeai_py_client.live.state.run_state import RunState
 from invokeai_py_client.live.tracked_run import TrackedRun
+from invokeai_py_client.wire.call import Response
 
 QUEUE = "default"
 
@@ -218,6 +221,41 @@ async def test_batches_of_the_same_id_in_two_queues_are_runs_of_their_own() -> N
     assert run is not elsewhere
     assert run.state.queue_id == QUEUE
     assert await room.tracker.attacher.attach(QUEUE, batch_id="b") is run
+
+
+@pytest.mark.parametrize("is_given_up", [False, True])
+@pytest.mark.parametrize("with_others", [False, True])
+def test_a_batch_that_is_being_attached_is_given_to_nobody_yet(with_others: bool, is_given_up: bool) -> None:
+    @in_virtual_time
+    async def test() -> None:
+        server = QueueServer()
+        tracker = tracker_on(server, VirtualEngine(), Link())
+        (item_id,) = server.add("mine")
+
+        async def slow(exchange: Exchange) -> Response:
+            await asyncio.sleep(5)
+            return await exchange.carry_out()
+
+        server.next("item_summaries_by_ids", slow)
+        first = asyncio.create_task(tracker.attacher.attach(QUEUE, batch_id="mine"))
+        await asyncio.sleep(1)
+
+        async def attach() -> TrackedRun:
+            if with_others:
+                return (await tracker.attacher.attach_many(QUEUE))["mine"]
+            return await tracker.attacher.attach(QUEUE, batch_id="mine")
+
+        second = asyncio.create_task(attach())
+        await asyncio.sleep(1)
+        if is_given_up:
+            first.cancel()
+        run = await second
+        assert [*run.state.items] == [item_id]
+        assert first.cancelled() if is_given_up else await first is run
+        server.finish(item_id)
+        assert (await tracker.wait(run, seconds=3600)).status == "completed"
+
+    test()
 
 
 @in_virtual_time

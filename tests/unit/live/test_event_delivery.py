@@ -50,7 +50,7 @@ async def test_a_reader_gets_the_whole_story_whenever_it_begins(played_before: i
     stage.play(first=played_before)
     assert mailbox.is_closed
     assert types_in(mailbox) == STORY
-    assert stage.run.watchers == []
+    assert stage.run.watchers == ()
 
 
 @in_virtual_time
@@ -61,7 +61,7 @@ async def test_a_mailbox_of_many_runs_stays_open_when_one_of_them_ends() -> None
         tell(stage.run, mailbox)
         assert len(stage.run.watchers) == 1
         stage.play()
-        assert stage.run.watchers == []
+        assert not stage.run.watchers
     ended = Stage()
     ended.play()
     tell(ended.run, mailbox)
@@ -84,7 +84,7 @@ async def test_a_reader_of_one_item_gets_its_events_alone_and_ends_with_it(begin
     assert [(event.type, event["item_id"]) for event in taken(mailbox)] == [(name, 1) for name in STORY]
     # The next event notices that the reader is gone.
     stage.play(2, first=2)
-    assert stage.run.watchers == []
+    assert stage.run.watchers == ()
 
 
 @in_virtual_time
@@ -117,7 +117,7 @@ async def test_a_failure_of_the_run_ends_its_readers() -> None:
     tell(stage.run, others)
     stage.run.fail(ClientClosedError("closed"))
     assert (stream.is_closed, others.is_closed) == (True, False)
-    assert stage.run.watchers == []
+    assert stage.run.watchers == ()
     late = Mailbox[Event]()
     tell(stage.run, late, item_id=1, closes=True)
     assert late.is_closed
@@ -131,7 +131,7 @@ async def test_a_reader_that_leaves_is_unwatched_at_once() -> None:
     thread.start()
     thread.join(10)
     await settle()
-    assert stage.run.watchers == []
+    assert stage.run.watchers == ()
 
 
 @in_virtual_time
@@ -140,7 +140,7 @@ async def test_a_handler_that_is_stopped_is_unwatched_with_the_next_event() -> N
     tell(stage.run, mailbox)
     mailbox.close()
     stage.play(last=1)
-    assert stage.run.watchers == []
+    assert stage.run.watchers == ()
 
 
 @in_virtual_time

@@ -279,7 +279,7 @@ async def test_a_forked_child_follows_what_its_parent_has_sent_and_fails_what_it
     sending = room.listener.router.follow(RunState("unsent", "default", {"nodes": {}, "edges": []}))
     parents_waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     run.waiters.add(parents_waiter)
-    run.watchers.append(told.extend)
+    run.watch(told.extend)
     room.listener.router.watch_queue("default", told.extend)
     failures = room.listener.queue_streams.add(watched)
     await room.link.drop()

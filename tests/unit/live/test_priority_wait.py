@@ -95,7 +95,7 @@ async def test_what_is_high_waits_for_what_is_urgent_in_its_queue() -> None:
     urgent.changed([])
     await waiting
     assert now() == began
-    assert urgent.wakers == []
+    assert urgent.wakers == ()
 
 
 @pytest.mark.parametrize("priority", [Priority.LOW, Priority.HIGH])

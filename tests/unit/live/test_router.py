@@ -109,7 +109,7 @@ def test_a_failed_run_tells_its_watchers_and_releases_its_waits() -> None:
     async def check() -> None:
         run = Room().follow("one", 1)
         told: list[list[Event]] = []
-        run.watchers.append(told.append)
+        run.watch(told.append)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         run.waiters.add(waiter)
         run.fail(errors.ClientClosedError("closed"))
@@ -154,7 +154,8 @@ def test_a_watcher_that_leaves_during_a_burst_takes_nothing_from_the_next_one() 
     def staying(events: list[Event]) -> None:
         told.extend(event.type for event in events)
 
-    run.watchers += [leaving, staying]
+    run.watch(leaving)
+    run.watch(staying)
     dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one"))
     dispatch(room.router, "invocation_started", node_payload(1, "one"))
     run.unwatch(leaving)
@@ -165,7 +166,7 @@ def test_a_duplicate_notifies_nobody() -> None:
     room = Room()
     run = room.follow("one", 1)
     told: list[list[Event]] = []
-    run.watchers.append(told.append)
+    run.watch(told.append)
     for _ in range(2):
         dispatch(room.router, "queue_item_status_changed", status_payload("in_progress", 1, "one", status_sequence=1))
     assert len(told) == 1
@@ -284,7 +285,7 @@ def test_an_event_that_a_watcher_fails_on_does_not_end_the_dispatch(caplog: pyte
     def broken(events: list[Event]) -> None:
         raise ZeroDivisionError
 
-    run.watchers.append(broken)
+    run.watch(broken)
     room.tell(1, "one")
     assert run.is_over
     assert len(caplog.records) == 1

@@ -110,7 +110,7 @@ async def test_the_reconciler_survives_a_watcher_that_raises(caplog: pytest.LogC
         if raised < 3:
             raise ZeroDivisionError
 
-    run.watchers.append(watcher)
+    run.watch(watcher)
     await asyncio.sleep(60)
     server.put(1, status="completed")
     assert await seconds_until_over(run) <= 2 * SILENCE

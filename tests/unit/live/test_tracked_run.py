@@ -67,7 +67,7 @@ async def test_a_change_is_kept_and_told_but_ends_no_wait_before_the_run_ends() 
     run, told = make_run(), list[list[Event]]()
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     run.waiters.add(waiter)
-    run.watchers.append(told.append)
+    run.watch(told.append)
     run.changed(STARTED)
     assert ([*run.history], told, run.is_over, waiter.done()) == (STARTED, [STARTED], False, False)
     finish(run)
@@ -91,7 +91,7 @@ async def test_a_failure_ends_the_waits_and_tells_the_watchers_that_it_is_over()
     run, seen = make_run(), list[tuple[list[Event], bool]]()
     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     run.waiters.add(waiter)
-    run.watchers.append(lambda events: seen.append((events, run.is_over)))
+    run.watch(lambda events: seen.append((events, run.is_over)))
     failure = ClientClosedError("closed")
     assert not run.is_over
     run.fail(failure)
@@ -111,7 +111,8 @@ def test_a_watcher_is_notified_until_it_is_taken_out() -> None:
     def other(events: list[Event]) -> None:
         told.append("other")
 
-    run.watchers += [one, other]
+    run.watch(one)
+    run.watch(other)
     run.changed(STARTED)
     run.changed(STARTED)
     run.unwatch(one)
@@ -127,7 +128,8 @@ async def test_a_watcher_that_raises_is_logged_once_and_costs_nobody_anything(ca
     def broken(events: list[Event]) -> None:
         raise ZeroDivisionError
 
-    run.watchers += [broken, told.append]
+    run.watch(broken)
+    run.watch(told.append)
     for _ in range(3):
         run.changed(STARTED)
     finish(run)

@@ -155,7 +155,7 @@ async def test_who_watches_is_woken_after_each_change_of_a_run(pauses: tuple[flo
         play(room, first=1, last=2)
     play(room, first=2)
     assert woken == ["invocation_started"]
-    assert (run.wakers, run.pollings) == ([], [])
+    assert (run.wakers, run.pollings) == ((), [])
 
 
 @in_virtual_time

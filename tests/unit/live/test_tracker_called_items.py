@@ -126,7 +126,7 @@ def test_a_caller_and_all_below_it_are_asked_for_in_one_round(engine: Engine) ->
 def test_a_run_of_one_item_learns_its_children_and_gets_their_events(engine: Engine) -> None:
     room = Room(engine, only=frozenset({1}))
     seen: list[tuple[str, int]] = []
-    room.run.watchers.append(lambda events: seen.extend((event.type, event["item_id"]) for event in events))
+    room.run.watch(lambda events: seen.extend((event.type, event["item_id"]) for event in events))
 
     async def test() -> None:
         room.put_caller("waiting", 2)

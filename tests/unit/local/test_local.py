@@ -203,10 +203,34 @@ def test_a_lock_is_one_holders_until_it_lets_go(tmp_path: Path) -> None:
     two.release()
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_keep_a_lock(tmp_path: Path) -> None:
+    program = """if True:
+        import os, pathlib, sys
+        from invokeai_py_client.local.locking import FileLock
+
+        path = pathlib.Path(sys.argv[1])
+        lock = FileLock(path)
+        lock.acquire(wait=False)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)
+            os._exit(0)
+        lock.release()
+        print(FileLock(path).acquire(wait=False))
+        os.close(writing)
+        os.waitpid(child, 0)
+    """
+    command = [sys.executable, "-c", program, str(tmp_path / "lock")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
 class FakeMsvcrt(types.ModuleType):
     """Windows' locks as the C library documents them: LK_LOCK gives up after ten tries."""
 
-    LK_LOCK, LK_NBLCK = 1, 2
+    LK_UNLCK, LK_LOCK, LK_NBLCK = 0, 1, 2
 
     def __init__(self) -> None:
         super().__init__("msvcrt")

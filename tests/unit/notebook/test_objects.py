@@ -17,7 +17,8 @@ from tests.support.scripted_server import ScriptedServer, item_event, status
 from tests.unit.notebook.conftest import Shown, bundle_of
 from tests.unit.notebook.test_elements import Parsed
 
-from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle, errors, image
+from invokeai_py_client import BatchRow, InvokeAIClient, Run, WorkflowDefinition, WorkflowHandle, errors, image
+from invokeai_py_client.batch.manifest import Manifest
 
 BLANK: dict[str, Any] = {
     "name": "<blank>",
@@ -248,6 +249,23 @@ def test_a_batch_shows_counts_failures_and_images(batches: BatchServer, runs: Ru
     assert batches.requests[image_name(1)] == 1, "what was fetched is kept"
     assert jupyter[-1]["text/plain"] == "100 % of 6 rows (3 completed, 3 failed)"
     assert bundle_of(batch)["text/html"] == last
+
+
+def test_a_view_of_a_batch_reads_each_row_once(
+    batches: BatchServer, runs: Runs, jupyter: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches.fails = odd_widths_fail
+    batch = runs.begin(Plan(range(6)))
+    batch.wait(20)
+    read, offsets = Manifest.read, list[int]()
+
+    def reading(manifest: Manifest, offset: int, index: int | None = None) -> BatchRow:
+        offsets.append(offset)
+        return read(manifest, offset, index)
+
+    monkeypatch.setattr(Manifest, "read", reading)
+    bundle_of(batch)
+    assert len(offsets) == len({*offsets}) == 6
 
 
 def test_images_that_are_gone_are_left_out(batches: BatchServer, runs: Runs, jupyter: Shown) -> None:

@@ -70,8 +70,11 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def as_completed(self) -> CompletedRows:
         """Iterate over the rows in the order in which they end, with `for` or `async for`.
 
+        Returns:
+            An iterator, which ends when all rows have ended. It raises what `wait` raises.
+
         Example:
-            >>> async for row in batch.as_completed():
+            >>> for row in batch.as_completed():
             ...     print(row.values, row.status)
         """
         return self._aio.as_completed()
@@ -145,7 +148,12 @@ class BatchRun(Blocking[AsyncBatchRun]):
 
     @property
     def images(self) -> list[Image]:
-        """The images of the completed rows, in the order of the plan."""
+        """The images of the completed rows, in the order of the plan.
+
+        They are downloaded from the server that ran the row, if it is the client's or one of the fleet's. A folder may
+        have rows of another server. That server is never asked: it is only known from a file, and would get the
+        client's token. Its images raise a `NotFoundError` when they are used, unless the client's own server has them.
+        """
         return [Image(each) for each in self._aio.images]
 
     def to_rows(self) -> list[dict[str, Any]]:
@@ -201,22 +209,26 @@ class BatchRun(Blocking[AsyncBatchRun]):
     def cancel(self) -> None:
         """Send no more rows, and cancel those that have not ended. `wait` then returns soon.
 
+        The report of the batch gets no contact sheet. `invokeai-client report FOLDER` draws one.
+
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
 
         Raises:
-            InvokeAIError: a request failed.
+            InvokeAIError: a request failed; for a fleet, to any of its servers. Rows that were not canceled may run on:
+                call `cancel` again.
         """
         return self._aio._engine.block(self._aio.cancel())
 
     def retry_failed(self) -> int:
-        """Run the failed rows again.
+        """Run the failed rows again. If `stop_after_failures` has stopped the batch, its other rows are run as well.
 
         Returns:
             The number of failed rows.
 
         Raises:
             BatchFolderError: another batch uses the folder, or has used it in the meantime.
-            RunError: the batch stopped before all rows had ended. Submit the plan again.
+            RunError: the batch stopped before all rows had ended: submit the plan again. Or it is still being canceled:
+                call this when `wait` has returned.
             SettingsError: the batch was found by its id, so its plan is unknown.
         """
         return self._aio._engine.block(self._aio.retry_failed())

@@ -154,6 +154,9 @@ class ClientMethods(Blocking["public.AsyncClient"]):
             session_id: the item with that session; the search begins with the newest item.
             queue_id: the queue.
 
+        Returns:
+            The run.
+
         Raises:
             TypeError: not exactly one of the ids is given, or an id has the wrong type, such as a `str` as `item_id`.
             NotFoundError: the queue does not have the item or the batch, or no longer.
@@ -306,7 +309,7 @@ class ClientMethods(Blocking["public.AsyncClient"]):
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel
 
         Args:
-            item_id: the id of the item, `submission["item_id"]`.
+            item_id: the id of the item, `run.item_id`.
             queue_id: the queue.
 
         Returns:
@@ -314,6 +317,10 @@ class ClientMethods(Blocking["public.AsyncClient"]):
 
         Raises:
             NotFoundError: the queue does not have the item, or no longer.
+
+        Example:
+            >>> client.cancel_workflow(run.item_id).status
+            'canceled'
         """
         work = self._aio.cancel_workflow(item_id, queue_id)
         del item_id, queue_id

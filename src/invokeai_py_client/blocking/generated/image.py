@@ -160,6 +160,9 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
                 name is not a valid file name.
             NotFoundError: the server does not have the image, or no longer.
             OSError: the file cannot be written.
+
+        Example:
+            >>> [image.save("out") for image in run.images]
         """
         work = self._aio.save(folder)
         del folder

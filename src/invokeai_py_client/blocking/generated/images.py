@@ -57,6 +57,9 @@ class Images(Blocking[AsyncImages]):
             search: only images whose metadata contain this text.
             newest_first: True for the newest first, False for the oldest first.
 
+        Returns:
+            A list, which is fetched again by each iteration.
+
         Raises:
             NotFoundError: there is no such board.
             AmbiguousNameError: several boards have that name.

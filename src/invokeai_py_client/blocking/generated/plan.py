@@ -140,8 +140,9 @@ class Plan(Blocking[AsyncPlan]):
             queue_id: the queue.
             stop_after_failures: stop after this number of failed rows. None: never stop.
             report: write a page, `index.html`, into the folder, which shows the rows as they finish, and at the end a
-                contact sheet, `contact_sheet.png`. `batch.open_report()` opens the page.
+                contact sheet, `contact_sheet.png`, unless the batch is canceled. `batch.open_report()` opens the page.
             overwrite: delete the results of an earlier batch in the folder, and cancel its rows that are in the queue.
+                Those in the queue of another server are not canceled, which is logged as a warning.
 
         Returns:
             The batch. It runs for as long as the client is open.

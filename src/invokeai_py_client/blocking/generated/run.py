@@ -138,6 +138,10 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
             AuthenticationError: the server no longer accepts the token.
             ProcessorStoppedError: the server's queue processor has stopped, so the run would never end.
             ClientClosedError: the client was closed during the wait.
+
+        Example:
+            >>> run.wait(timeout=300, progress_callback=lambda item: print(item.progress_percentage)).status
+            'completed'
         """
         return self._aio._wait_blocking(timeout, poll_interval=poll_interval, progress_callback=progress_callback)
 
@@ -170,6 +174,9 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
     def result(self, timeout: float | None = None) -> QueueItem:
         """Wait until the run has completed, and raise an error if it failed or was canceled.
 
+        Args:
+            timeout: seconds; None waits without a limit.
+
         Returns:
             The completed item.
 
@@ -179,6 +186,10 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
             RunCanceled: the run was canceled.
             RunTimeout: the run had not ended in time.
             InvokeAIError: as for `wait`.
+
+        Example:
+            >>> run.result(timeout=300)
+            >>> paths = [image.save("out") for image in run.images]
         """
         return self._aio._result_blocking(timeout)
 
@@ -189,6 +200,9 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
 
         Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
         Endpoint: PUT /api/v1/queue/{queue_id}/i/{item_id}/cancel (for a single item of a batch)
+
+        Raises:
+            InvokeAIError: a request failed.
         """
         return self._aio._engine.block(self._aio.cancel())
 
@@ -198,8 +212,15 @@ class Run(Blocking[AsyncRun], ReadsAsMapping):
         Args:
             session_id: only the events of the item with this session; None for all items.
 
+        Returns:
+            A stream for `for` and `async for`. Leaving the loop unsubscribes.
+
         Raises:
             NotSubmittedError: no item of the run is known to have that session.
+
+        Example:
+            >>> for event in run.stream():
+            ...     print(event.type)
         """
         return self._aio.stream(session_id)
 

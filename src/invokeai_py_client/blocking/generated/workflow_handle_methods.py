@@ -28,9 +28,9 @@ from invokeai_py_client.workflow_handle import DESTINATION, ORIGIN, OnServerLoss
 class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     """A workflow with its own input values: set its inputs, submit it, wait for it, and get its results.
 
-    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap; create one for each set of values
-    that should run at the same time. The methods of `WorkflowHandle` block, except those documented as awaited; the
-    methods of `AsyncWorkflowHandle` (`wf.aio`) are awaited.
+    Created by `client.workflow_repo.create_workflow(definition)`. Handles are cheap: create as many as you need. A
+    submission takes the values of that moment. The methods of `WorkflowHandle` block, except those documented as
+    awaited; the methods of `AsyncWorkflowHandle` (`wf.aio`) are awaited.
 
     Example:
         >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("tiger.json"))
@@ -143,6 +143,13 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
         Returns:
             The changes. `renamed` lists the inputs that were bound to a model with another name than in the file, and
             `unbound` the inputs without a model, with the reason. Both are also logged as warnings.
+
+        Raises:
+            InvokeAIError: the request failed.
+
+        Example:
+            >>> [missing.why for missing in wf.sync_dnn_model().unbound]
+            []
         """
         work = self._aio.sync_dnn_model(by_name, by_base)
         del by_name, by_base
@@ -407,6 +414,10 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
                 follow it with `client.run(batch_id=...)`.
             InvokeAIError: a request failed. If the batch was sent, the error has its `batch_id`. If
                 `may_have_been_applied` is false, the queue has no items of the batch.
+
+        Example:
+            >>> run = wf.submit_sync(priority="low", seed=7)
+            >>> run.result(timeout=300)
         """
         return Run(
             self._aio._submit_blocking(
@@ -495,6 +506,10 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
         Raises:
             RunTimeout: the run had not ended in time. It continues. `RunTimeout` is a `TimeoutError`.
             NotSubmittedError: nothing has been submitted yet.
+            InvokeAIError: as for `run.wait`.
+
+        Example:
+            >>> wf.wait_for_completion_sync(timeout=300, progress_callback=lambda item: print(item.progress_percentage))
         """
         return self._aio._wait_for_completion_blocking(
             aio_of(submission), timeout=timeout, poll_interval=poll_interval, progress_callback=progress_callback
@@ -523,6 +538,9 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
             `video_names`, which are empty if the node made none. Nodes with a board input in the form come first, in
             the order of the form. Output nodes of called workflows that made something come last: their `call_path`
             has the ids of the call nodes that lead to them, and their `node_id` is the id in the called workflow.
+
+        Example:
+            >>> [mapping.image_names for mapping in wf.map_outputs_to_images(run.wait())]
         """
         return self._aio.map_outputs_to_images(result)
 

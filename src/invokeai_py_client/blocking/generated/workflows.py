@@ -44,6 +44,10 @@ class Workflows(Blocking[AsyncWorkflows]):
             AmbiguousNameError: the library has several workflows with that name.
             TransportError: the server cannot be reached.
             NotInvokeAIError: the responding server is not an InvokeAI server.
+
+        Example:
+            >>> wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_file("workflow.json"))
+            >>> wf = client.workflow_repo.create_workflow("Text to Image - SD1.5")
         """
         work = self._aio.create_workflow(definition)
         del definition

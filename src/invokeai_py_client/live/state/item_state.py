@@ -46,7 +46,7 @@ MOST_BEFORE_THE_END = 99.9
 """Percent: 100 is shown only once an item has completed."""
 
 _GONE_TYPE = "QueueItemGone"
-GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned before its end was seen."
+GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned, and how it ended is unknown."
 
 E = TypeVar("E", bound=InvocationEvent)
 
@@ -67,12 +67,13 @@ class ItemState:
     held_back: list[Event] = field(default_factory=list)
     """Events of the item's end that are delivered after those that were missed before it."""
     counter: StepCounter | None = None
-    percentage: float = 0.0
-    step: int = 0
-    steps: int = 0
+    progress: ItemProgress = (0.0, 0, 0)
+    """Its percentage, and the steps of the node that last reported steps. Replaced with each change: see `snapshot`."""
+    item_id: int = field(init=False)
     _workload: Workload | None = None
 
     def __post_init__(self) -> None:
+        self.item_id = self.view.item_id
         self.shared.add(self.view)
 
     def lacks_details(self) -> bool:
@@ -120,29 +121,23 @@ class ItemState:
 
     def apply_progress(self, report: ProgressReport) -> ItemProgress | None:
         """Apply what a node reports of its progress; see `RunState.apply_progress`."""
-        counter, percentage = self.counter, report.progress_percentage
+        counter, percentage, before = self.counter, report.progress_percentage, self.progress
         if counter is None or counter.invocation_id != report.invocation_id or percentage is None:
             # The first report of the node, or one without a percentage.
             if self.view.is_finished:
                 return None
             self._started(report.session_id)
-            self.shared.latest = self
             if percentage is None:
-                return (self.percentage, 0, 0)
+                return (before[0], 0, 0)
             counter = self.counter = StepCounter(steps_of(report.node()), report.invocation_id)
-        before = (counter.step, counter.percentage)
-        step = counter.count(percentage)
-        total = counter.total
-        if total:
-            if before == (step, percentage):
-                return None
-            self.step, self.steps = step, total
-        workload = self._workload or self._known_workload()
-        if workload is not None:
-            share = workload.node_progressed(report.node_id, report.invocation_id, percentage / 100)
-            self._advance(min(100.0 * share, MOST_BEFORE_THE_END))
-        self.shared.latest = self
-        return (self.percentage, step, total)
+        if not counter.count(percentage):
+            return None
+        if not counter.weight:
+            self._weigh(counter, report)
+        overall = max(before[0], min(counter.start + counter.weight * percentage, MOST_BEFORE_THE_END))
+        progress = (overall, counter.step, counter.total)
+        self.progress = progress if counter.total else (overall, *before[1:])
+        return progress
 
     def call_progressed(self, node_id: str, invocation_id: str, share: float) -> None:
         """Apply the progress of a workflow that one of the nodes calls."""
@@ -190,9 +185,17 @@ class ItemState:
 
     def _advance(self, percentage: float) -> None:
         """Set the percentage, unless it is higher already."""
-        if percentage > self.percentage:
-            self.shared.percentages += percentage - self.percentage
-            self.percentage = percentage
+        if percentage > self.progress[0]:
+            self.shared.percentages += percentage - self.progress[0]
+            self.progress = (percentage, *self.progress[1:])
+
+    def _weigh(self, counter: StepCounter, report: ProgressReport) -> None:
+        """Find the part of the item's work that a node does, with its first report."""
+        workload = self._known_workload()
+        if workload is not None and report.progress_percentage is not None:
+            workload.node_progressed(report.node_id, report.invocation_id, report.progress_percentage / 100)
+            before, part = workload.part
+            counter.start, counter.weight = 100.0 * before, part
 
     def _known_workload(self) -> Workload | None:
         """Return the workload. It is created when the item starts, as thousands may be pending."""
@@ -262,12 +265,12 @@ class ItemState:
 
     def _completed(self, event: E) -> E:
         """Return the event with the progress of its item. An invocation's event implies that the item has started."""
-        overall = self.percentage
+        overall = self.progress[0]
         if self._workload is not None:
             overall = max(overall, 100.0 * self._workload.share)
             self._advance(min(overall, MOST_BEFORE_THE_END))
             if type(event) is not InvocationComplete:
-                overall = self.percentage
+                overall = self.progress[0]
         self.shared.latest = self
         self._started(event.session_id)
         return with_text(event, overall_percentage=overall)
@@ -364,7 +367,7 @@ class ItemState:
             "node_id": node_id,
             "invocation_id": invocation_id,
             "node": prepared.get(invocation_id) or {**sent.get(node_id, {}), "id": invocation_id},
-            "overall_percentage": self.percentage,
+            "overall_percentage": self.progress[0],
             "recovered": True,
         }
 

@@ -17,6 +17,9 @@ class StepCounter:
 
     A node of n steps reports k/n after step k. With a second-order scheduler it reports each percentage twice, as a
     multiple of 1/(n-1): it reaches 100 % one step early, and reports 100 % again for the last step.
+
+    `start` is the percentage of the item when the node reports 0, and `weight` is the number of percentage points that
+    each of the node's adds to it; 0 until that is known.
     """
 
     total: int
@@ -24,9 +27,15 @@ class StepCounter:
     step: int = 0
     percentage: float | None = None
     is_second_order: bool = False
+    start: float = 0.0
+    weight: float = 0.0
 
-    def count(self, percentage: float) -> int:
-        """Return the number of finished steps for a reported percentage, 0..100."""
+    def count(self, percentage: float) -> bool:
+        """Count the finished steps for a reported percentage, 0..100.
+
+        Returns:
+            Whether the report says anything new: with a second-order scheduler each comes twice.
+        """
         total, share = self.total, percentage / 100
         exact = share * total
         done = round(exact)
@@ -36,10 +45,11 @@ class StepCounter:
             done = round(share * (total - 1))
             if share >= 1 and self.percentage == percentage:
                 done = total
-        self.percentage = percentage
+        before, self.percentage = self.percentage, percentage
         if done > self.step:
             self.step = done
-        return self.step
+            return True
+        return total == 0 or percentage != before
 
 
 _ROUNDING = 1e-6
@@ -228,8 +238,8 @@ class Workload:
     def _running_node(self, node_id: str, invocation_id: str, since: float | None) -> _RunningNode:
         return _RunningNode(invocation_id, since, *self._expected.get(node_id, _NOTHING))
 
-    def node_progressed(self, node_id: str, invocation_id: str, share: float) -> float:
-        """Record the finished fraction of the work of a node, 0..1, and return that of the work of the item."""
+    def node_progressed(self, node_id: str, invocation_id: str, share: float) -> None:
+        """Record the finished fraction of the work of a node, 0..1."""
         running = self._running
         if running is None or running.invocation_id != invocation_id:
             # Its start was missed, so its duration cannot be measured.
@@ -237,7 +247,6 @@ class Workload:
         if running.first_report is None:
             running.first_report = (self._durations.clock(), share)
         running.done = running.setup + share * running.work
-        return self.share
 
     def node_done(self, node_id: str, node: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Record that a node has ended. If it feeds an `iterate`, the length of its collection is now known."""
@@ -260,6 +269,14 @@ class Workload:
         """The elapsed fraction of the expected time, 0..1."""
         done = self._done + (self._running.done if self._running is not None else 0.0)
         return min(1.0, done / self._all) if self._all else 0.0
+
+    @property
+    def part(self) -> tuple[float, float]:
+        """The fraction of the expected time that elapses before the work of the running node, and that of its work."""
+        running = self._running
+        if running is None or not self._all:
+            return 0.0, 0.0
+        return (self._done + running.setup) / self._all, running.work / self._all
 
     def _runs_of(self, node_id: str) -> int:
         above = self._shape.iterates_above.get(node_id)

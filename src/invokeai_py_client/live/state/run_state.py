@@ -203,9 +203,12 @@ class RunState:
     @property
     def snapshot(self) -> RunSnapshot:
         """The run at this moment, for any thread."""
-        # In this order: the progress is written after the facts, so one that is 100 comes with facts that say so.
-        progress, facts = self._progress, self._facts
-        return RunSnapshot(facts, 100.0 if facts.is_completed else progress[0], progress[1], progress[2])
+        # In this order: the facts are written last, so the progress is never older.
+        facts = self._facts
+        percentage, step, steps = self._shown()
+        if not facts.is_finished:
+            percentage = min(percentage, MOST_BEFORE_THE_END)
+        return RunSnapshot(facts, 100.0 if facts.is_completed else percentage, step, steps)
 
     def view(self) -> QueueItem:
         """Return the run as one queue item."""
@@ -252,7 +255,9 @@ class RunState:
             The progress of the item, for the run's consumers. None if the item has ended or is not the run's, and for a
             report that says nothing new: with a second-order scheduler each comes twice.
         """
-        item = self.items.get(report.item_id)
+        item = self._alone
+        if item is None or item.item_id != report.item_id:
+            item = self.items.get(report.item_id)
         if item is None:
             if report.item_id in self.called:
                 progress = self.called.apply_progress(report)
@@ -261,12 +266,15 @@ class RunState:
             item = self._unnamed(report.item_id)
             if item is None:
                 return None
-        before = item.view
+        counter, before = item.counter, item.progress
         progress = item.apply_progress(report)
-        if item.view is not before:
+        if self._alone is None and progress is not None:
+            self._shared.percentages += item.progress[0] - before[0]
+            self._shared.latest = item
+            self._progress = self._progress_of_all(is_finished=False)
+        if item.counter is not counter or report.progress_percentage is None:
+            # The first report of a node, which may imply that the item has started.
             self._publish()
-        elif progress is not None:
-            self._publish_progress()
         return progress
 
     def apply_snapshot(self, record: records.queue.QueueItemSummary, *, nothing_missed: bool = False) -> list[Event]:
@@ -428,12 +436,12 @@ class RunState:
         """Replace what snapshots show; every method that changes what callers see ends with this."""
         items, finished, shared = self.items, self.is_finished, self._shared
         first = next(iter(items.values()), None)
-        self._alone = None
+        alone, was_alone = None, self._alone
         if first is None:
             base = QueueItem(item_id=0, batch_id=self.batch_id, queue_id=self.queue_id, boards=self.boards)
             status, started_at, completed_at = base.status, None, None
         elif len(items) == 1 and self._expected <= 1 and self.is_enqueued:
-            self._alone = first
+            alone = first
             base = self._with_cause(first.view)
             status, started_at, completed_at = base.status, base.started_at, base.completed_at
         else:
@@ -446,6 +454,11 @@ class RunState:
             else:
                 status = "pending" if shared.counts["pending"] == len(items) else "in_progress"
                 completed_at = None
+        if alone is None and was_alone is not None:
+            shared.percentages = sum(item.progress[0] for item in items.values())
+            shared.latest = was_alone
+        self._progress = self._shown() if alone is not None else self._progress_of_all(is_finished=finished)
+        self._alone = alone
         self._facts = RunFacts(
             base=base,
             status=status,
@@ -459,20 +472,16 @@ class RunState:
             called=self.called.states,
             called_count=len(self.called.states),
         )
-        self._publish_progress()
 
-    def _publish_progress(self) -> None:
-        """Replace the part of the snapshot that changes with each report of progress."""
-        alone, shared = self._alone, self._shared
-        if alone is not None:
-            percentage = alone.percentage
-        else:
-            mean = shared.percentages / max(len(self.items), self._expected, 1)
-            percentage = mean if self._facts.is_finished else min(mean, MOST_BEFORE_THE_END)
-        latest = shared.latest
-        self._progress = (
-            # Items that are added, or run again, must not move the percentage back.
-            max(percentage, self._progress[0]),
-            0 if latest is None else latest.step,
-            0 if latest is None else latest.steps,
-        )
+    def _shown(self) -> ItemProgress:
+        """Return the progress as it is now. That of the only item is not copied with each of its reports."""
+        alone, progress = self._alone, self._progress
+        return progress if alone is None else (max(alone.progress[0], progress[0]), *alone.progress[1:])
+
+    def _progress_of_all(self, *, is_finished: bool) -> ItemProgress:
+        """Return the progress of several items, or of some of which more are to come."""
+        latest = self._shared.latest
+        mean = self._shared.percentages / max(len(self.items), self._expected, 1)
+        # Items that are added, or run again, must not move the percentage back.
+        percentage = max(mean if is_finished else min(mean, MOST_BEFORE_THE_END), self._shown()[0])
+        return (percentage, *latest.progress[1:]) if latest is not None else (percentage, 0, 0)

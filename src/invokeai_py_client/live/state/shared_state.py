@@ -32,9 +32,9 @@ class SharedState:
     counts: Counter[str] = field(default_factory=Counter)
     """The number of items by status."""
     percentages: float = 0.0
-    """The sum of the items' percentages."""
+    """The sum of the items' percentages; not kept while there is one item."""
     latest: ItemState | None = None
-    """The item of the latest event of a node."""
+    """The item of the latest event of a node; not kept while there is one item."""
     started_at: str | None = None
     completed_at: str | None = None
     outputs: list[NodeOutput] = field(default_factory=list)
@@ -52,7 +52,7 @@ class SharedState:
         for ids in (self.open, self.lacking, self.lost):
             ids.discard(item_id)
         self.counts[item.view.status] -= 1
-        self.percentages -= item.percentage
+        self.percentages -= item.progress[0]
         self.outputs = [output for output in self.outputs if output.item_id != item_id]
 
     def changed(self, before: QueueItem, after: QueueItem) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -7,10 +8,19 @@ import pytest
 from invokeai_py_client.live.state.progress import Duration, GraphShape, NodeDurations, StepCounter, Workload
 
 
+def counted(counter: StepCounter, percentages: Iterable[float]) -> list[int]:
+    """Return the number of steps after each report."""
+    steps = []
+    for percentage in percentages:
+        counter.count(percentage)
+        steps.append(counter.step)
+    return steps
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 20, 50])
 def test_a_first_order_scheduler_counts_each_step(steps: int) -> None:
     counter = StepCounter(steps)
-    assert [counter.count(100 * k / steps) for k in range(steps + 1)] == [*range(steps + 1)]
+    assert counted(counter, (100 * k / steps for k in range(steps + 1))) == [*range(steps + 1)]
 
 
 @pytest.mark.parametrize("steps", [3, 4, 8, 20, 50])
@@ -18,15 +28,15 @@ def test_a_second_order_scheduler_counts_no_step_twice(steps: int) -> None:
     """As the server computes it: floor(k / 2) / floor(total / 2) of 2n - 1 half steps."""
     counter = StepCounter(steps)
     total = 2 * steps - 1
-    counted = [counter.count(100 * (k // 2) / (total // 2)) for k in range(total + 1)]
-    assert counted == sorted(counted)
-    assert [*dict.fromkeys(counted)] == [*range(steps + 1)]
-    assert counted[-2:] == [steps - 1, steps]
+    seen = counted(counter, (100 * (k // 2) / (total // 2) for k in range(total + 1)))
+    assert seen == sorted(seen)
+    assert [*dict.fromkeys(seen)] == [*range(steps + 1)]
+    assert seen[-2:] == [steps - 1, steps]
 
 
 def test_a_step_never_goes_back_nor_beyond_the_last() -> None:
     counter = StepCounter(8)
-    assert [counter.count(percentage) for percentage in (50, 25, 51.3, 100, 100)] == [4, 4, 4, 8, 8]
+    assert counted(counter, (50, 25, 51.3, 100, 100)) == [4, 4, 4, 8, 8]
 
 
 def graph(nodes: dict[str, str], edges: list[tuple[str, str, str, str]]) -> dict[str, Any]:

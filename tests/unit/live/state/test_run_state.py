@@ -601,7 +601,7 @@ def test_totals_are_what_counting_would_give() -> None:
             apply(run, event)
         views = [item.view for item in run.items.values()]
         started = any(view.status != "pending" for view in views)
-        shares = [item.percentage for item in run.items.values()]
+        shares = [item.progress[0] for item in run.items.values()]
         assert run.snapshot.progress_percentage == pytest.approx(sum(shares) / 6, abs=0.1)
         if not run.is_finished:
             assert run.snapshot.facts.status == ("in_progress" if started else "pending")
@@ -679,3 +679,25 @@ def test_an_item_lacks_the_output_of_one_of_several_iterations() -> None:
 def test_the_boards_of_a_run_are_known_before_it_has_items() -> None:
     graph = {"nodes": {"a": {"type": "l2i", "board": {"board_id": "cats"}}, "b": {"type": "l2i"}}, "edges": []}
     assert RunState("b", "default", graph).view().boards == {"a": "cats"}
+
+
+def test_a_run_of_one_item_that_gets_another_shows_the_mean_of_both_and_does_not_go_back() -> None:
+    run = started(nodes="a")
+    apply(run, node("invocation_progress", "a", percentage=0.6))
+    assert run.view().progress_percentage == pytest.approx(60)
+    run.enqueued([2])
+    assert run.view().progress_percentage == pytest.approx(60)
+    apply(run, node("invocation_progress", "a", item_id=2, percentage=0.75))
+    view = run.view()
+    assert view.progress_percentage == pytest.approx(67.5)
+    assert (view.current_step, view.total_steps) == (3, 4)
+
+
+def test_progress_counts_from_the_report_after_the_graph_became_known() -> None:
+    run = RunState("b", "default", graph=None)
+    run.enqueued([1])
+    apply(run, node("invocation_progress", "a", percentage=0.25))
+    assert run.view().progress_percentage == 0
+    run.learned_graph({"nodes": {"a": {"type": "add"}}, "edges": []})
+    apply(run, node("invocation_progress", "a", percentage=0.5))
+    assert run.view().progress_percentage == pytest.approx(50)
