@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
 import shutil
@@ -17,9 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.documents import edge, node
 from tests.programs import NOT_RUN
-from tests.support.forked_servers import fork_servers, forker
 from xdist.scheduler import LoadFileScheduling
-from xdist.workermanage import WorkerController
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.local import LocalServer
@@ -38,25 +35,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # The tiny model is too small for several threads: beside other work they wait for each other, ten times as long as one
 # thread takes for the whole image.
 os.environ["OMP_NUM_THREADS"] = "1"
-
-
-FORKER = pytest.StashKey[str | None]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Have the servers of several workers be forks of one process."""
-    worker = getattr(config, "workerinput", {"forker": None})
-    if worker["forker"] is not None:
-        fork_servers(worker["forker"], pytest.MonkeyPatch())
-    elif config.option.dist == "loadfile":
-        stack = contextlib.ExitStack()
-        config.stash[FORKER] = stack.enter_context(forker())
-        config.add_cleanup(stack.close)
-
-
-def pytest_configure_node(node: WorkerController) -> None:
-    """Tell a worker where the servers are forked."""
-    node.workerinput["forker"] = node.config.stash.get(FORKER, None)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
