@@ -176,6 +176,8 @@ def test_local_images_are_uploaded_once_to_each_server_that_needs_them(
         batch = fleet.submit(plan, folder=tmp_path / "out")
         assert batch.wait(60).counts["completed"] == 12, batch.failures()
         servers = {row.server for row in batch.results()}
+        saved = {file.path.read_bytes() for row in batch.results() for file in row.files}
+        assert {image.bytes() for image in batch.images} == saved
     assert servers == set(urls)
     assert all(1 <= uploaded(url) - count <= 3 for url, count in zip(urls, before, strict=True))
     assert len({PIL.Image.open(path).tobytes() for path in (tmp_path / "out").glob("*.png")}) == 12

@@ -376,10 +376,13 @@ class AsyncBatchRun(FixedAttributes):
         return [found[index] for index in sorted(found)]
 
     async def results(self, timeout: float | None = None) -> list[BatchRow]:  # noqa: ASYNC109
-        """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
+        """Wait until every row has ended, and return all rows.
 
         Args:
             timeout: seconds; None waits without a limit.
+
+        Returns:
+            The rows in the order of the plan, whatever their status.
 
         Raises:
             RunTimeout: the batch had not ended in time. It continues to run.

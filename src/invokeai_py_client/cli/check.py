@@ -40,7 +40,7 @@ def command(session: Session, workflow: str, assignments: tuple[str, ...]) -> No
             node = node_name(wf.inputs, problem["node"])
             where = ".".join(filter(None, (node, problem["field"])))
             where = f"{problem['label']} ({where})" if problem["label"] else where
-            output.say(printable(f"{where}: {problem['why']}" if where else problem["why"]))
+            output.sentence(f"{where}: {problem['why']}" if where else problem["why"], indent=2)
         count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
         raise Failure("check_failed", f"The workflow would not run here: {count}.", details={"problems": problems})
     renamed = [str(change) for change in binding.renamed]

@@ -52,9 +52,9 @@ def command(session: Session) -> None:
     for finding in _findings(session):
         findings.append(finding)
         if output.is_human:
-            output.say(f"{'ok ' if finding.ok else 'BAD'}  {finding.check:<10}  {finding.found}")
+            output.sentence(f"{'ok ' if finding.ok else 'BAD'}  {finding.check:<10}  {finding.found}", indent=17)
             if not finding.ok:
-                output.say(f"{'':17}{finding.fix}")
+                output.sentence(f"{'':17}{finding.fix}", indent=17)
     checks = [{**asdict(finding), "fix": "" if finding.ok else finding.fix} for finding in findings]
     bad = [finding for finding in findings if not finding.ok]
     if bad:

@@ -48,14 +48,13 @@ def load_image(session: Session, image: str, row: str | None = None) -> SourceIm
     from invokeai_py_client.errors import NotFoundError
     from invokeai_py_client.workflow.embedded import embedded_texts
 
-    path = Path(image)
-    if path.is_dir():
-        image = _image_of_row(path, row)
-        path = Path(image)
+    file: Path | None = Path(image)
+    if Path(image).is_dir():
+        file, image = _image_of_row(Path(image), row)
     elif row is not None:
         raise Failure("usage", f"--row needs the folder of a batch, and {image!r} is none.", "Leave out --row.")
-    if path.is_file():
-        content = path.read_bytes()
+    if file is not None and file.is_file():
+        content = file.read_bytes()
     else:
         try:
             content = session.client.image_repo.get_image_bytes(image)
@@ -65,11 +64,11 @@ def load_image(session: Session, image: str, row: str | None = None) -> SourceIm
                 f"There is neither a file nor an image on the server named {image!r}.",
                 "Give the path of a PNG, or a name that the command images list shows.",
             ) from error
-    return SourceImage(path.name, content, embedded_texts(content, repr(image)))
+    return SourceImage(Path(image).name, content, embedded_texts(content, repr(image)))
 
 
-def _image_of_row(folder: Path, row: str | None) -> str:
-    """Return the first file of a row, or the name of its first image where it has no file."""
+def _image_of_row(folder: Path, row: str | None) -> tuple[Path | None, str]:
+    """Return the first file of a row and its name; if it has no file, None and the name of its first image."""
     from invokeai_py_client.batch.manifest import rows_in
 
     try:
@@ -90,7 +89,7 @@ def _image_of_row(folder: Path, row: str | None) -> str:
     for file in fitting[0].files:
         # A manifest from elsewhere must not name files outside of its folder.
         if file.path.resolve().is_relative_to(folder.resolve()) and file.path.is_file():
-            return str(file.path)
+            return file.path, file.path.name
     if not fitting[0].images:
         raise Failure("not_found", f"The row {row!r} has no image.", "Take another row, or run it again.")
-    return fitting[0].images[0]
+    return None, fitting[0].images[0]

@@ -153,12 +153,13 @@ class Output:
         """Print lines of data; control characters in them are escaped."""
         print("\n".join(map(printable, text.split("\n"))))
 
+    def sentence(self, text: str, *, indent: int) -> None:
+        """Print data that is a sentence. In a terminal, it is broken between words, and goes on indented."""
+        print(_fitted(text, sys.stdout, indent=" " * indent))
+
     def note(self, text: str) -> None:
         """Tell a person something that is not data, on stderr."""
-        text = printable(text)
-        if sys.stderr.isatty():
-            text = _wrapped(text, shutil.get_terminal_size().columns)
-        print(text, file=sys.stderr, flush=True)
+        print(_fitted(text, sys.stderr), file=sys.stderr, flush=True)
 
     def failed(self, failure: Failure) -> None:
         """Print a failure: as the JSON document, or on stderr, as also where stdout cannot be written."""
@@ -189,6 +190,12 @@ def _widths(whole: Sequence[int], words: Sequence[int], room: int) -> Sequence[i
         widths[number] += more
         spare -= more
     return widths
+
+
+def _fitted(text: str, stream: TextIO, *, indent: str = "") -> str:
+    """Return a line as a person reads it, broken between words if the stream is a terminal."""
+    text = printable(text)
+    return _wrapped(text, shutil.get_terminal_size().columns, indent=indent) if stream.isatty() else text
 
 
 def _wrapped(text: str, width: int, *, indent: str = "") -> str:

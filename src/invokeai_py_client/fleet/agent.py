@@ -330,6 +330,7 @@ class ServerAgent:
         self._canceled.update(call.item_batches)
         rows = [self._rows[one] for one in call.item_batches if one in self._rows]
         await self._cancel_runs([row.run for row in rows if row.run is not None])
+        await cancel_batches(self.http, ((call.queue_id, one) for one in call.item_batches if one not in self._rows))
         return Done()
 
     async def _cancel_runs(self, runs: Sequence[TrackedRun]) -> None:

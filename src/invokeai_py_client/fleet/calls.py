@@ -90,10 +90,17 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Cancel rows, including those that are not sent yet. `item_batches` are the ids of their batches in the queue."""
+    """Cancel rows, including those that are not sent yet, and those that the agent does not know after a restart.
+
+    Attributes:
+        batch_id: the batch.
+        item_batches: the ids of the rows' own batches in the queue.
+        queue_id: the queue.
+    """
 
     batch_id: str
     item_batches: Sequence[str]
+    queue_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class Dispatcher:
             self._control.notify()
 
         for server, item_batches in asked.items():
-            self.call(server, Cancel(self._control.batch_id, item_batches), partial(answered, server))
+            self.call(server, self._cancel_call(item_batches), partial(answered, server))
         self._control.notify()
         await self._control.until(
             lambda: self._control.is_over or all(one in answers or one.status != "ready" for one in asked)
@@ -352,7 +352,7 @@ class Dispatcher:
             self._won.add(row.index)
         for other, attempt in others:
             if attempt.item_batch in other.attempts:
-                call = Cancel(self._control.batch_id, [attempt.item_batch])
+                call = self._cancel_call([attempt.item_batch])
                 self.call(other, call, partial(_warn_unless_canceled, other, attempt))
                 self._end_attempt(other, attempt)
         self._wake()
@@ -525,6 +525,9 @@ class Dispatcher:
             for item_batch, _, ended in answer.ended:
                 if not self._has_ended(row_of[item_batch].index):
                     self.record(server, row_of[item_batch], ended)
+
+    def _cancel_call(self, item_batches: Sequence[str]) -> Cancel:
+        return Cancel(self._control.batch_id, item_batches, self._options.queue_id)
 
     def _chunk(self, server: Member, attempt: Attempt) -> SentChunk:
         return SentChunk(attempt.item_batch, [SentRow(attempt.row.row_id, "")], self._options.queue_id, server.url)

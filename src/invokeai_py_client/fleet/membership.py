@@ -102,7 +102,7 @@ class Membership:
         server.drop()
         # While it is away, each request fails with words of its own.
         if server.status != "away" or server.away is None or server.away.kind != away.kind:
-            logger.warning("%s is %s: %s", server.url, away.kind, away.why)
+            logger.warning("%s is %s: %s", server.url, "lost" if away.kind == "worker" else away.kind, away.why)
         server.status, server.away, server.asked_at = "away", away, None
         if away.kind in ("dead", "hung"):
             back = partial(self._came_back, server)

@@ -179,6 +179,9 @@ class WorkflowDefinition:
                 name of an image unless there is such a file.
             client: the client of the server that has the image.
 
+        Returns:
+            The workflow, converted to the latest format.
+
         Raises:
             WorkflowFileError: the image cannot be read, is not a PNG, or contains no workflow.
             WorkflowVersionError: the format version of the workflow is unknown.
@@ -348,6 +351,9 @@ class WorkflowDefinition:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the document to a file that the web UI can load, and return its path.
+
+        Args:
+            path: the path of the file, which is replaced if it exists.
 
         Raises:
             UnsafePathError: the path has a NUL character.

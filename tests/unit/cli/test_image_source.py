@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
+from tests.support.batch_server import BatchServer
 
 from invokeai_py_client.batch.folder import BatchFolder
 from invokeai_py_client.batch.manifest import BatchRow, RowFile, rows_in
@@ -14,6 +16,7 @@ from invokeai_py_client.cli.commands import GlobalOptions
 from invokeai_py_client.cli.failures import Failure
 from invokeai_py_client.cli.image_source import load_image
 from invokeai_py_client.cli.session import Session
+from invokeai_py_client.errors import UnsafePathError
 
 
 @pytest.fixture
@@ -71,6 +74,19 @@ def test_a_row_that_is_not_one_or_has_no_image_in_the_folder(folder: Path, row: 
     with pytest.raises(Failure) as caught:
         load_image(Session(GlobalOptions()), str(folder), row)
     assert caught.value.code == code
+
+
+def test_the_name_of_an_image_in_a_manifest_is_not_a_path(folder: Path, tmp_path: Path) -> None:
+    kept = BatchFolder(folder)
+    images = (str(tmp_path / "secret.png"),)
+    kept.manifest.add(BatchRow(index=5, row_id="cd5", values={}, status="completed", images=images))
+    kept.release()
+    with (
+        BatchServer() as server,
+        contextlib.closing(Session(GlobalOptions(url=server.url))) as session,
+        pytest.raises(UnsafePathError, match=r"secret\.png"),
+    ):
+        load_image(session, str(folder), "5")
 
 
 def test_a_row_needs_a_folder_of_a_batch(tmp_path: Path) -> None:

@@ -122,6 +122,18 @@ def test_on_a_terminal_notes_are_broken_between_words(
     assert terminal.getvalue() == "Go on with:\nhttp://127.0.0.1:9090/a-long-path\n"
 
 
+def test_on_a_terminal_sentences_go_on_indented(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    Output("human").sentence("BAD  server  does not respond", indent=4)
+    assert capsys.readouterr().out == "BAD  server  does not respond\n"
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    Output("human").sentence("BAD  server  does not respond", indent=4)
+    Output("human").sentence("    Start the server.", indent=4)
+    assert terminal.getvalue().splitlines() == ["BAD  server  does", "    not respond", "    Start the", "    server."]
+
+
 def test_times_of_the_server_are_shown_as_the_clock_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "XXX-3")
     time.tzset()

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from tests.documents import BLANK
-from tests.support.batch_server import BatchServer
+from tests.support.batch_server import BatchServer, Item
 
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition
 from invokeai_py_client.batch import recovery
 from invokeai_py_client.errors import ClientClosedError
 from invokeai_py_client.fleet.agent import ServerAgent
-from invokeai_py_client.fleet.calls import Ended, Prepare, Ready, RunRow, Unprepared
+from invokeai_py_client.fleet.calls import Cancel, Done, Ended, Prepare, Ready, RunRow, Unprepared
 from invokeai_py_client.live.enqueue import EnqueueTimes
 from invokeai_py_client.live.priority import Priority
 from invokeai_py_client.runtime.engine import Engine
@@ -94,6 +94,14 @@ async def test_a_call_that_is_carried_out_again_after_a_restart_of_the_agent(
         await agent.answer(prepare)
         await agent.answer(run_row(2))
     assert len(server.items) == 2
+
+
+async def test_a_row_that_an_agent_does_not_know_after_a_restart_is_canceled(server: BatchServer) -> None:
+    server.pause()
+    server.items[1] = Item(1, "batch-1", [])
+    async with agent_of(server) as agent:
+        assert await agent.answer(Cancel("batch", ["batch-1"], "default")) == Done()
+    assert server.items[1].status == "canceled"
 
 
 async def test_a_row_that_the_server_stores_after_its_sender_has_crashed(server: BatchServer, prepare: Prepare) -> None:

@@ -242,7 +242,7 @@ def test_an_end_that_was_not_told_is_asked_for() -> None:
     assert each_row_once(simulation)
 
 
-def test_a_server_of_which_a_call_was_lost_is_tried_again() -> None:
+def test_a_server_of_which_a_call_was_lost_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     simulation = Simulation(["m"] * 10)
     server = simulation.add_server("only", 1.0)
     lost: list[Call] = []
@@ -257,6 +257,7 @@ def test_a_server_of_which_a_call_was_lost_is_tried_again() -> None:
     assert simulation.run() < 30
     assert each_row_once(simulation)
     assert simulation.done_by[server.url] == 10
+    assert caplog.messages == ["only is lost: the call was lost"]
 
 
 def test_a_server_that_answers_nothing_has_hung() -> None:

@@ -164,24 +164,6 @@ def test_a_server_that_only_a_folder_names_is_not_asked_for_its_images(
     assert servers[1].requests["images"] == servers[1].requests["i"] == 0
 
 
-async def test_a_server_of_a_worker_of_a_dask_cluster_is_asked_for_its_images(
-    servers: tuple[BatchServer, BatchServer], urls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from distributed import Scheduler, Worker
-
-    with InvokeAIClient.from_url(urls[0]) as client:
-        plan = plan_of(client, range(8, 24, 8))
-        plan.submit(folder=tmp_path).wait(30)
-    async with Scheduler(host="127.0.0.1", port=0, dashboard_address="127.0.0.1:0") as scheduler:
-        monkeypatch.setenv("INVOKEAI_URL", urls[0])
-        async with (
-            Worker(scheduler.address, nthreads=1, dashboard_address="127.0.0.1:0", memory_limit=0),
-            Fleet.connect(scheduler.address) as fleet,
-        ):
-            batch = await fleet.aio.submit(plan.aio, tmp_path)
-            assert [await image.bytes() for image in batch.images] == [image_content(one.name) for one in batch.images]
-
-
 def manifest(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
 

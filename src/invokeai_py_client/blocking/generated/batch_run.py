@@ -131,10 +131,13 @@ class BatchRun(Blocking[AsyncBatchRun]):
         return self._aio._repr_mimebundle_(include, exclude)
 
     def results(self, timeout: float | None = None) -> list[BatchRow]:
-        """Wait until every row has ended, and return all rows in the order of the plan, whatever their status.
+        """Wait until every row has ended, and return all rows.
 
         Args:
             timeout: seconds; None waits without a limit.
+
+        Returns:
+            The rows in the order of the plan, whatever their status.
 
         Raises:
             RunTimeout: the batch had not ended in time. It continues to run.

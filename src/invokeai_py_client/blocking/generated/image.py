@@ -122,6 +122,9 @@ class Image(Blocking[AsyncImage], ReadsAsMapping):
 
         Endpoint: GET /api/v1/images/i/{image_name}/full
 
+        Returns:
+            The content of the file.
+
         Raises:
             NotFoundError: the server does not have the image, or no longer.
         """

@@ -154,6 +154,9 @@ class Queue(Blocking[AsyncQueue]):
 
         Items in other queues are not considered, although the server has one processor for all queues.
 
+        Args:
+            item_id: the id of the item, `run.item_id`.
+
         Raises:
             NotFoundError: the queue does not have the item, or no longer.
 

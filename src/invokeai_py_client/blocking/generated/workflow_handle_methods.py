@@ -516,10 +516,16 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
         )
 
     def cancel(self, submission: Run | None = None) -> None:
-        """Cancel a run, by default the latest one. A wait for it then ends with status `canceled`.
+        """Cancel a run. A wait for it then ends with status `canceled`.
+
+        Endpoint: PUT /api/v1/queue/{queue_id}/cancel_by_batch_ids
+
+        Args:
+            submission: the run; None for the latest run of this handle.
 
         Raises:
             NotSubmittedError: nothing has been submitted yet.
+            InvokeAIError: a request failed.
         """
         work = self._aio.cancel(aio_of(submission))
         del submission

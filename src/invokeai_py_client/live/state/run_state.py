@@ -203,12 +203,14 @@ class RunState:
     @property
     def snapshot(self) -> RunSnapshot:
         """The run at this moment, for any thread."""
-        # In this order: the facts are written last, so the progress is never older.
+        # The facts are written last and read first, so the progress is never older, but it may be newer.
         facts = self._facts
         percentage, step, steps = self._shown()
-        if not facts.is_finished:
-            percentage = min(percentage, MOST_BEFORE_THE_END)
-        return RunSnapshot(facts, 100.0 if facts.is_completed else percentage, step, steps)
+        if facts.is_completed:
+            percentage = 100.0
+        elif percentage >= 100 and facts.status != "completed":
+            percentage = MOST_BEFORE_THE_END
+        return RunSnapshot(facts, percentage, step, steps)
 
     def view(self) -> QueueItem:
         """Return the run as one queue item."""

@@ -701,3 +701,11 @@ def test_progress_counts_from_the_report_after_the_graph_became_known() -> None:
     run.learned_graph({"nodes": {"a": {"type": "add"}}, "edges": []})
     apply(run, node("invocation_progress", "a", percentage=0.5))
     assert run.view().progress_percentage == pytest.approx(50)
+
+
+def test_an_item_that_has_completed_is_at_100_although_its_outputs_may_be_incomplete() -> None:
+    run = started(has_gap=True)
+    apply(run, node("invocation_progress", "a", percentage=0.5))
+    apply(run, status("completed"))
+    view = run.view()
+    assert (view.status, view.progress_percentage, run.is_finished) == ("completed", 100, False)
