@@ -56,7 +56,8 @@ InvokeAIError
 ```
 
 Each also inherits from the matching built-in exception, such as `TimeoutError`. Its message says what happened, to
-what, and what to do next; the details are available as attributes. All exceptions can be pickled.
+what, and what to do next; the details are available as attributes. All exceptions can be pickled; an attribute that
+cannot becomes its `repr`.
 
 Two attributes tell whether a failed request should be retried:
 
@@ -77,7 +78,7 @@ Example:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 __all__ = [
     "AmbiguousNameError",
@@ -186,7 +187,21 @@ class InvokeAIError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call `__init__` with `args` only, and lose all keyword arguments.
-        return _restore, (type(self), self.args, self.__dict__.copy())
+        return _restore, (type(self), self.args, {name: _picklable(value) for name, value in self.__dict__.items()})
+
+    def __copy__(self) -> Self:
+        return _restore(type(self), self.args, self.__dict__)
+
+
+def _picklable(value: Any) -> Any:
+    """Return a value, or its representation if it cannot be pickled: any object may have been given to an input."""
+    import pickle
+
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return f"{value!r:.200}"
+    return value
 
 
 def _restore(kind: type[_E], args: tuple[Any, ...], facts: dict[str, Any]) -> _E:

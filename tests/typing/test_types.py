@@ -23,6 +23,7 @@ def use(client: InvokeAIClient) -> None:
     values: dict[str, int] = {"Width": 64}
     wf.set_many(values)
     wf.set_many({0: "a", ("node", "width"): 64})
+    assert "Steps" in wf.inputs and ("node", "width") in wf.inputs and "node" in wf.nodes and wf.inputs[0] in wf.inputs
     assert_type(wf.submit_sync(), Run)
     result = wf.wait_for_completion_sync(timeout=3, progress_callback=lambda item: print(item.status))
     assert_type(result, QueueItem)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
+import threading
 
 import pytest
 
@@ -133,3 +135,10 @@ def test_every_error_tells_whether_a_retry_may_help_and_is_safe(
     assert (error.is_transient, error.may_have_been_applied) == (is_transient, may_have_been_applied)
     copied = pickle.loads(pickle.dumps(error))
     assert (copied.is_transient, copied.may_have_been_applied) == (is_transient, may_have_been_applied)
+
+
+def test_an_attribute_that_cannot_be_pickled_becomes_its_repr() -> None:
+    lock = threading.Lock()
+    error = errors.InputValueError("no number", node_id="n", node_type="add", field="a", value=lock)
+    assert pickle.loads(pickle.dumps(error)).value == repr(lock)
+    assert copy.copy(error).value is lock

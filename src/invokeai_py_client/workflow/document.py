@@ -86,7 +86,7 @@ class KeepsWorkflows(Protocol):
 
 
 class WorkflowDefinition:
-    """A checked workflow in the latest format. It is immutable; several handles may share it.
+    """A checked workflow in the current format. It is immutable; several handles may share it.
 
     Create it with `from_file`, `from_json`, `from_dict` or `from_image`.
 
@@ -115,7 +115,7 @@ class WorkflowDefinition:
             path: the path of a JSON file, in UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
 
         Returns:
-            The workflow, converted to the latest format.
+            The workflow, converted to the current format.
 
         Raises:
             WorkflowFileError: the file cannot be read, is not JSON, or is not a workflow. Graphs for the server's API,
@@ -180,7 +180,7 @@ class WorkflowDefinition:
             client: the client of the server that has the image.
 
         Returns:
-            The workflow, converted to the latest format.
+            The workflow, converted to the current format.
 
         Raises:
             WorkflowFileError: the image cannot be read, is not a PNG, or contains no workflow.
@@ -263,7 +263,7 @@ class WorkflowDefinition:
 
     @property
     def version(self) -> str:
-        """The format version after migration: always the latest."""
+        """The format version after migration: 4.0.0 if the workflow has connectors, otherwise 3.0.0."""
         return str(self._document["meta"]["version"])
 
     @property
@@ -337,7 +337,7 @@ class WorkflowDefinition:
         return read_form(self._document.get("form")).settings()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a copy of the document in the latest format."""
+        """Return a copy of the document in the current format."""
         copied: dict[str, Any] = json.loads(self.to_json())
         return copied
 

@@ -1,4 +1,4 @@
-"""Checks a parsed workflow document and migrates it to the latest format (`migrations.ts`, `types/workflow.ts`).
+"""Checks a parsed workflow document and migrates it to the current format (`migrations.ts`, `types/workflow.ts`).
 
 Faults that would change what runs are errors, as in the web UI. Other faults, such as a missing flag or label, are only
 logged: the web UI rejects such files, but they may have been written by hand.
@@ -18,9 +18,10 @@ from invokeai_py_client.workflow.value_readers import trimmed
 
 logger = logging.getLogger("invokeai_py_client.workflow")
 
-LATEST_VERSION = "4.0.0"
 _OLD_VERSIONS = ("1.0.0", "2.0.0")
-KNOWN_VERSIONS = (*_OLD_VERSIONS, "3.0.0", LATEST_VERSION)
+_CURRENT, _WITH_CONNECTORS = "3.0.0", "4.0.0"
+"""Format 4.0.0 is 3.0.0 with connectors. Web UIs before 6.13 do not load it."""
+KNOWN_VERSIONS = (*_OLD_VERSIONS, _CURRENT, _WITH_CONNECTORS)
 
 _TEXTS = ("name", "author", "description", "version", "contact", "tags", "notes")
 _FLAGS = {"label": str, "notes": str, "isOpen": bool, "isIntermediate": bool, "useCache": bool, "version": str}
@@ -31,7 +32,7 @@ _ONLY_ONE_OF = "workflow_return"
 
 
 def checked(document: Any, source: str | None) -> dict[str, Any]:
-    """Check a parsed document and migrate it to the latest version, in place.
+    """Check a parsed document and migrate it in place, to version 4.0.0 if it has connectors, else to 3.0.0.
 
     Args:
         document: the parsed JSON; it is modified.
@@ -72,6 +73,8 @@ class _Checker:
             document.pop("form", None)
         document["exposedFields"] = self._exposed_fields(document.get("exposedFields"))
         self._check_nodes(document["nodes"], version)
+        has_connectors = any(node["type"] == "connector" for node in document["nodes"])
+        document["meta"]["version"] = _WITH_CONNECTORS if has_connectors else _CURRENT
         for place, edge in enumerate(document["edges"]):
             self._check_edge(f"edges[{place}]", edge)
         for element_id in malformed_elements(document.get("form")):
@@ -98,7 +101,6 @@ class _Checker:
             meta["category"] = "user"
         if meta.setdefault("category", "user") not in ("user", "default"):
             self._forgive("meta.category is neither 'user' nor 'default'")
-        meta["version"] = LATEST_VERSION
         return version
 
     def _exposed_fields(self, fields: Any) -> list[dict[str, str]]:

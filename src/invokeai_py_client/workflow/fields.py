@@ -361,7 +361,7 @@ class ColorField(Field[Mapping[str, int]]):
             parts = list(bytes.fromhex(value[1:]))
         elif isinstance(value, Mapping) and set(value) in ({"r", "g", "b"}, {"r", "g", "b", "a"}):
             parts = [value[name] for name in "rgba" if name in value]
-        elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) in {3, 4}:
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) in {3, 4}:
             parts = value
         else:
             self._refuse(value, wants)

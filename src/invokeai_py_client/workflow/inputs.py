@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast, overload
 
 from invokeai_py_client.errors import InputNotFoundError, InputValueError
 from invokeai_py_client.fixed_attributes import FixedAttributes
@@ -34,6 +34,10 @@ class WorkflowInput(FixedAttributes):
     label: str
     description: str
     field: Field[Any]
+
+    if TYPE_CHECKING:
+        # With this, mypy allows `"Steps" in wf.inputs`.
+        def __eq__(self, other: object, /) -> bool: ...
 
     @property
     def value(self) -> Any:
@@ -104,7 +108,21 @@ class WorkflowInput(FixedAttributes):
         return f"{place}{self.label} ({self.field.place.path}: {self.type_name})"
 
 
-class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
+class _ByName(FixedAttributes, Sequence[T]):
+    """A sequence whose elements are also found by name."""
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether `self[key]` finds an element, for a name; for anything else, whether it is an element."""
+        if not isinstance(key, str | tuple):
+            return super().__contains__(key)
+        named = cast("Mapping[Any, T]", self)
+        try:
+            return named[key] is not None
+        except InputNotFoundError:
+            return False
+
+
+class WorkflowInputs(_ByName[WorkflowInput]):
     """A workflow's inputs in the order of its form: by index, by label, or by (node, field name).
 
     A node is named by its id, label or type, if only one node with that field matches. (node, field name) also finds
@@ -211,7 +229,7 @@ class WorkflowInputs(FixedAttributes, Sequence[WorkflowInput]):
         )
 
 
-class NodeInputs(FixedAttributes, Sequence[WorkflowInput]):
+class NodeInputs(_ByName[WorkflowInput]):
     """The inputs of one node, whether or not the form shows them: by field name, label or index."""
 
     def _instead_of(self, name: str) -> str:
@@ -286,6 +304,10 @@ class WorkflowNode(FixedAttributes):
     node: Node
     inputs: NodeInputs
 
+    if TYPE_CHECKING:
+        # With this, mypy allows `"noise" in wf.nodes`.
+        def __eq__(self, other: object, /) -> bool: ...
+
     def __init__(self, node: Node, fields: WorkflowFields, shown: Mapping[tuple[str, str], WorkflowInput]) -> None:
         self.node = node
         self.inputs = NodeInputs(self, fields, shown)
@@ -318,7 +340,7 @@ class WorkflowNode(FixedAttributes):
         return f"<WorkflowNode {self}: {', '.join(self.inputs.names)}>"
 
 
-class WorkflowNodes(FixedAttributes, Sequence[WorkflowNode]):
+class WorkflowNodes(_ByName[WorkflowNode]):
     """The nodes of a workflow that run, in document order: by index, or by id, label or type if that is unique.
 
     Example:

@@ -30,7 +30,7 @@ def test_a_file_is_loaded_and_what_is_unknown_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "small.json"
     path.write_text(json.dumps(SMALL))
     definition = WorkflowDefinition.from_file(path)
-    assert (definition.name, definition.version, definition.source) == ("small", "4.0.0", str(path))
+    assert (definition.name, definition.version, definition.source) == ("small", "3.0.0", str(path))
     assert [(node.id, node.kind, node.type) for node in definition.nodes.values()] == [
         ("a", "invocation", "add"),
         ("n", "notes", "notes"),

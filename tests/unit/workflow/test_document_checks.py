@@ -19,7 +19,7 @@ DOCUMENT: dict[str, Any] = {
     "contact": "",
     "tags": "",
     "notes": "",
-    "meta": {"version": "4.0.0", "category": "user"},
+    "meta": {"version": "3.0.0", "category": "user"},
     "nodes": [node("a", "add", "1.0.0", a=1), {"id": "n", "type": "notes", "data": {}}],
     "edges": [edge("a", "value", "a", "b"), {"id": "c", "type": "collapsed", "source": "a", "target": "n"}],
     "exposedFields": [{"nodeId": "a", "fieldName": "a"}],
@@ -57,14 +57,24 @@ def test_a_whole_document_is_taken_as_it_is_without_a_warning(caplog: pytest.Log
 
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0", "4.0.0"])
 @pytest.mark.parametrize("category", ["user", "default"])
-def test_every_known_version_becomes_the_latest(version: str, category: str) -> None:
+def test_every_known_version_becomes_one_that_all_web_uis_load(version: str, category: str) -> None:
     # Format 1 has no categories yet.
     wanted = "user" if version == "1.0.0" else category
     read = check(
         **old(version, "integer" if version == "1.0.0" else "IntegerField", 1)
         | {"meta": {"version": version, "category": category}}
     )
-    assert read["meta"] == {"version": "4.0.0", "category": wanted}
+    assert read["meta"] == {"version": "3.0.0", "category": wanted}
+
+
+@pytest.mark.parametrize("version", ["3.0.0", "4.0.0"])
+def test_a_workflow_with_connectors_has_the_version_that_knows_them(version: str) -> None:
+    connector = {"id": "c", "type": "connector", "data": {"id": "c", "type": "connector", "label": "", "isOpen": True}}
+    document: dict[str, Any] = {
+        "meta": {"version": version, "category": "user"},
+        "nodes": [*DOCUMENT["nodes"], connector],
+    }
+    assert check(**document)["meta"]["version"] == "4.0.0"
 
 
 def test_an_unknown_version_says_which_are_known() -> None:

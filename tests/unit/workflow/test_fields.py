@@ -174,6 +174,7 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
         ("crop_image_to_bounding_box", "bounding_box", (1.5, 2, 3, 4), "a box"),
         ("crop_image_to_bounding_box", "bounding_box", {**BOX, "score": 2}, "a score of 0 to 1"),
         ("blank_image", "color", "red", "a color"),
+        ("blank_image", "color", b"red", "a color"),
         ("blank_image", "color", (1, 2, 256), "a color"),
         ("blank_image", "color", {"r": 1}, "a color"),
         ("main_model_loader", "model", {"key": "k"}, "a model"),

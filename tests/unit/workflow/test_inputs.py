@@ -52,6 +52,18 @@ def inputs(templates: NodeTemplates) -> WorkflowInputs:
     return shown_inputs(definition, templates, WorkflowFields(definition, templates))
 
 
+def test_names_are_in_what_they_find_something_in(inputs: WorkflowInputs) -> None:
+    nodes = inputs.nodes
+    assert all(key in inputs for key in ("positive prompt", ("x", "seed"), inputs[0]))
+    # "Width" is that of two inputs, so it finds none.
+    assert not any(key in inputs for key in ("Width", "CFG", ("x", "steps"), ("x", "seed", "y"), 5))
+    assert "x" in nodes
+    assert nodes["x"] in nodes
+    assert "z" not in nodes
+    assert "seed" in nodes["x"].inputs
+    assert "steps" not in nodes["x"].inputs
+
+
 def test_the_exposed_fields_are_the_inputs_as_far_as_they_exist(inputs: WorkflowInputs) -> None:
     assert [(i.index, i.label) for i in inputs] == [
         (0, "Positive Prompt"),
