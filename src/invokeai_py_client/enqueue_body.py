@@ -40,6 +40,9 @@ from invokeai_py_client.workflow.templates import NodeTemplates
 
 logger = logging.getLogger("invokeai_py_client.workflow")
 
+_KNOWN = {"is_known": True}
+"""Marks log records of what the caller gets, too."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -87,9 +90,9 @@ class Composer:
         installed = [dict(model) for model in await self._catalog.models()] if fields else []
         binding = bind_models(fields, installed, by_name=by_name, by_base=by_base)
         for change in binding.renamed:
-            logger.warning("an input was bound to another model than in the file: %s", change)
+            logger.warning("an input was bound to another model than in the file: %s", change, extra=_KNOWN)
         for unbound in binding.unbound:
-            logger.warning("no model for %s", unbound)
+            logger.warning("no model for %s", unbound, extra=_KNOWN)
         self._unbound = {(one.place.node_id, one.place.name): one.why for one in binding.unbound}
         return binding
 

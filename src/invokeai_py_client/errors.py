@@ -56,7 +56,8 @@ InvokeAIError
 ```
 
 Each also inherits from the matching built-in exception, such as `TimeoutError`. Its message says what happened, to
-what, and what to do next; the details are available as attributes. All exceptions can be pickled; an attribute that cannot becomes its `repr`.
+what, and what to do next; the details are available as attributes. All exceptions can be pickled; an attribute that
+cannot becomes its `repr`.
 
 Two attributes tell whether a failed request should be retried:
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.earlier_names import hint_for
 
+_PACKAGE = f"{__package__}."
+
 
 class FixedAttributes:
     """A base class that does not allow setting a public attribute that the class neither has nor annotates.
@@ -27,8 +29,9 @@ class FixedAttributes:
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: object) -> None:
-            if not name.startswith("_") and name not in _attributes_of(type(self)):
-                kind = type(self)
+            kind = type(self)
+            # A subclass of the user may have any attribute, as type checkers say.
+            if not name.startswith("_") and name not in _attributes_of(kind) and kind.__module__.startswith(_PACKAGE):
                 hint = hint_for(kind, name)
                 raise _unknown(kind, name, f" {hint}" if hint else self._instead_of(name))
             super().__setattr__(name, value)

@@ -44,12 +44,15 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[QueueItem], object]
 
 PollInterval = float | Callable[[int], float]
-"""Seconds, or a function of the attempt (0, 1, ...) that returns them, called up front for the first 1,000 attempts."""
+"""Seconds, or a function of the attempt (0, 1, ...) that returns them.
+
+The function is called up front, for 1,000 attempts or until it returns more than an hour.
+"""
 
 POLL_INTERVAL = 2.0
 """Seconds between two calls of a progress callback, and between two polls of the server while the socket is down."""
 
-_MOST_ATTEMPTS = 1000
+_MOST_ATTEMPTS, _LONGEST = 1000, 3600.0
 
 _LEFT = "No longer updated. The run continues."
 """The note that a notebook shows after `display` was interrupted."""
@@ -62,12 +65,14 @@ def poll_pauses(poll_interval: PollInterval) -> tuple[float, ...]:
         ValueError: a pause is not above 0.
     """
     if callable(poll_interval):
-        pauses = tuple(float(poll_interval(attempt)) for attempt in range(_MOST_ATTEMPTS))
+        pauses: list[float] = []
+        while len(pauses) < _MOST_ATTEMPTS and (not pauses or pauses[-1] <= _LONGEST):
+            pauses.append(float(poll_interval(len(pauses))))
     else:
-        pauses = (float(poll_interval),)
+        pauses = [float(poll_interval)]
     if not all(pause > 0 for pause in pauses):
         raise ValueError(f"poll_interval must be seconds above 0, got {min(pauses)!r}")
-    return pauses
+    return tuple(pauses)
 
 
 class AsyncRun(FixedAttributes, ReadsAsMapping):

@@ -130,9 +130,10 @@ def test_a_batch_goes_on_with_what_has_failed(cli: CLI, sleep_file: Path, folder
     )
     error = ended.error()
     assert (ended.exit_code, error["code"]) == (1, "rows_failed")
-    assert error["message"].startswith("The batch was stopped after 1 failed rows")
+    assert error["message"].startswith("The batch was stopped after 1 failed row,")
     assert error["details"]["counts"]["completed"] == 2
     assert error["details"]["failures"]
+    assert "has stopped" not in ended.err, "it is the error"
     # What is done was not run again.
     assert sum(row["status"] == "completed" for row in manifest(folder)) == 2
 

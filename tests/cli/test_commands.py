@@ -326,6 +326,8 @@ def test_jobs_of_whatever_program(cli: CLI, sleep_file: Path, client: InvokeAICl
     assert again["retried"] == bad["item_ids"]
     assert [client.queue.get_item(item_id).retried_from_item_id for item_id in again["item_ids"]] == bad["item_ids"]
     assert client.queue.wait_until_idle(30)
+    assert cli("jobs", "retry", bad["batch_id"]).data()["retried"] == again["item_ids"], "not the first ones again"
+    assert client.queue.wait_until_idle(30)
 
 
 def test_jobs_that_are_canceled_or_not_there(cli: CLI, sleep_file: Path) -> None:
@@ -358,6 +360,8 @@ def test_the_library_of_workflows(cli: CLI, blur_file: Path, tmp_path: Path) -> 
     assert len(cli("run", file).data()["images"]) == 1
     ended = cli("workflows", "pull", "blur", "--out", file)
     assert (ended.exit_code, ended.error()["code"]) == (2, "file_error")
+    ended = cli("workflows", "delete", "blur", "--yes")
+    assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
     assert cli("workflows", "delete", workflow_id, "--yes").data()["deleted"]["name"] == "blur"
     ended = cli("workflows", "show", workflow_id)
     assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")

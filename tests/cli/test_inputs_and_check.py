@@ -85,7 +85,9 @@ def test_a_problem_is_told_by_label_and_place(cli: CLI, odd: dict[str, Any]) -> 
     problems = {problem["field"]: problem for problem in ended.error()["details"]["problems"]}
     assert (problems["width"]["label"], problems["width"]["node"]) == ("Width", "noise")
     assert problems["lora"]["label"] == ""
-    lines = cli("check", "-", "--format", "human", stdin=json.dumps(broken)).out.splitlines()
+    ended = cli("check", "-", "--format", "human", stdin=json.dumps(broken))
+    assert "warning: " not in ended.err, "it is told once"
+    lines = ended.out.splitlines()
     assert any(line.startswith("Width (noise.width): ") for line in lines)
     assert any(line.startswith("lora_loader.lora: ") for line in lines)
     assert "\x1b" not in "".join(lines)

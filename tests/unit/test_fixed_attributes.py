@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support.scripted_server import WORKFLOW, ScriptedServer
 
-from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
+from invokeai_py_client import InvokeAIClient, Settings, WorkflowDefinition, WorkflowHandle
 
 
 async def never(server: ScriptedServer, item_id: int, batch_id: str) -> None:
@@ -46,3 +46,13 @@ def test_nothing_of_a_client_can_be_mistyped() -> None:
         for holder in (client, client.aio, client.image_repo, client.aio.image_repo, client.queue, client.aio.queue):
             with pytest.raises(AttributeError, match="has no attribute 'tiemout'"):
                 setattr(holder, name, 3)
+
+
+def test_a_subclass_of_the_user_has_what_attributes_it_wants() -> None:
+    class Studio(InvokeAIClient):
+        def __init__(self) -> None:
+            super().__init__(Settings(url="http://127.0.0.1:9"))
+            self.studio_name = "north"
+
+    with Studio() as studio:
+        assert studio.studio_name == "north"

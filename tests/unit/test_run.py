@@ -153,6 +153,7 @@ async def test_a_request_that_timed_out_is_not_taken_for_the_timeout_of_the_wait
 def test_poll_intervals() -> None:
     assert poll_pauses(0.5) == (0.5,)
     assert poll_pauses(lambda attempt: 2.0**attempt if attempt < 9 else 9)[:4] == (1, 2, 4, 8)
+    assert poll_pauses(lambda attempt: 10.0**attempt) == (1, 10, 100, 1000, 10_000), "it is not called on and on"
     for bad in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="above 0"):
             poll_pauses(bad)

@@ -83,7 +83,8 @@ class BatchControl:
         self.failure, self.is_over = failure, True
         if failure is not None:
             level = logging.DEBUG if isinstance(failure, ClientClosedError) else logging.WARNING
-            logger.log(level, "batch %s has stopped: %s", self.batch_id, failure)
+            # A wait raises it.
+            logger.log(level, "batch %s has stopped: %s", self.batch_id, failure, extra={"is_known": True})
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         for function in self._at_end:

@@ -347,7 +347,8 @@ class Recorder:
             self._failed += 1
             if self._failed == self._options.stop_after_failures:
                 self.stopped_by = RunError(
-                    f"The batch was stopped after {self._failed} failed rows, the last with: {outcome.error}.",
+                    f"The batch was stopped after {self._failed} failed row{'' if self._failed == 1 else 's'}, "
+                    f"the last with: {outcome.error}.",
                     batch_id=self._control.batch_id,
                     hint="batch.failures() has the reasons. Submit the plan to the same folder again to run the rest.",
                 )

@@ -123,11 +123,13 @@ def _fail(error: BaseException, options: GlobalOptions) -> int:
     elif isinstance(error, click.Abort):
         failure = Failure("interrupted", "Interrupted.")
     elif isinstance(error, click.ClickException):
-        hint = ""
+        message, hint = error.format_message(), ""
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"See: {error.ctx.command_path} --help"
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--json":
+            message, hint = "There is no option --json.", "Use --format json. In a pipe, that is the default."
         # Click lists choices on lines of their own.
-        failure = Failure("usage", " ".join(error.format_message().split()), hint)
+        failure = Failure("usage", " ".join(message.split()), hint)
     else:
         failure = failure_of(error)
     output.failed(failure)

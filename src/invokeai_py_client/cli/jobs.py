@@ -143,12 +143,17 @@ def cancel(session: Session, ids: tuple[str, ...], queue_id: str) -> None:
 @_QUEUE
 @with_session
 def retry(session: Session, ids: tuple[str, ...], queue_id: str) -> None:
-    """Run again what has failed or was canceled of jobs, as new items of the same batches, and print their ids."""
+    """Run again what has failed or was canceled of jobs, as new items of the same batches, and print their ids.
+
+    What was run again before counts by its last item.
+    """
     output = session.output
     queue = session.client.queue_repo.get_queue(queue_id)
     runs = _runs(session, ids, queue_id)
     items = queue.get_items_by_ids([item_id for run in runs for item_id in run.item_ids])
-    retried = queue.retry([item.item_id for item in items if item.status in ("failed", "canceled")])
+    was_retried = {item.retried_from_item_id for item in items}
+    ended = [item.item_id for item in items if item.status in ("failed", "canceled")]
+    retried = queue.retry([item_id for item_id in ended if item_id not in was_retried])
     new: list[int] = []
     if retried:
         batches = {run.batch_id for run in runs}

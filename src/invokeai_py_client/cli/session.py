@@ -99,7 +99,9 @@ class Session:
 
         class Notes(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                note(f"warning: {record.getMessage()}")
+                # What was raised or returned, too, is told by the command itself.
+                if not getattr(record, "is_known", False):
+                    note(f"warning: {record.getMessage()}")
 
         handler = logging.NullHandler() if self._is_quick else Notes(logging.WARNING)
         logger.addHandler(handler)

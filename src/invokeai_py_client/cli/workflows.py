@@ -98,9 +98,14 @@ def push(session: Session, file: Path, overwrite: bool) -> None:
 @with_session
 def delete(session: Session, workflow_id: str, yes: bool) -> None:
     """Delete a workflow of your own from the library, by its id."""
-    name = session.client.workflow_repo.download_workflow(workflow_id).name
+    library = session.client.workflow_repo
+    # Its document may be one that cannot be read.
+    names = {one.workflow_id: one.name for one in library.list_available_workflows()}
+    if workflow_id not in names:
+        raise Failure("not_found", f"The library has no workflow with the id {workflow_id!r}.", "list shows their ids.")
+    name = names[workflow_id]
     session.confirm(f"Delete the workflow {name!r} for good?", yes)
-    session.client.workflow_repo.delete_workflow(workflow_id)
+    library.delete_workflow(workflow_id)
     session.output.done(
         {"deleted": {"id": workflow_id, "name": name}},
         quiet=[workflow_id],

@@ -18,7 +18,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from invokeai_py_client.errors import ClientClosedError, EngineThreadError
 
@@ -382,6 +382,9 @@ class Engine:
         if worker is not None:
             await asyncio.wait([_ended(worker.ended)], timeout=PATIENCE)
             worker.thread.join(_LEAST)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A client, and what belongs to one, cannot be copied or pickled: create one in each process.")
 
     def __del__(self) -> None:
         if self._worker is not None and not self._closed:

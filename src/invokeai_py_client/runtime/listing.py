@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
@@ -12,9 +11,6 @@ from invokeai_py_client.runtime.engine import Engine
 T = TypeVar("T")
 K = TypeVar("K")
 M = TypeVar("M")
-
-_COUNT_LASTS = 1.0
-"""Seconds for which an iteration uses the names that `len` has fetched."""
 
 
 def in_parts(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -55,7 +51,8 @@ class Listing(FixedAttributes, Generic[T]):
         self._keys: Callable[[], Coroutine[Any, Any, Sequence[Any]]] = keys
         self._fetch: Callable[[Sequence[Any]], Coroutine[Any, Any, Sequence[T]]] = fetch
         self._size = size
-        self._counted: tuple[float, Sequence[Any]] | None = None
+        self._counted: Sequence[Any] | None = None
+        """The names that `len` has fetched after an iteration was created: `list()` calls both, in this order."""
 
     def _mapped(self, made_of: Callable[[T], M]) -> Listing[M]:
         """Return a listing with a function applied to each element."""
@@ -66,7 +63,12 @@ class Listing(FixedAttributes, Generic[T]):
         return Listing(self._engine, self._keys, fetch, size=self._size)
 
     def __iter__(self) -> Iterator[T]:
-        keys = self._just_counted() or self._engine.block(self._keys())
+        self._counted = None
+        return self._elements()
+
+    def _elements(self) -> Iterator[T]:
+        counted, self._counted = self._counted, None
+        keys = self._engine.block(self._keys()) if counted is None else counted
         for start in range(0, len(keys), self._size):
             yield from self._engine.block(self._fetch(keys[start : start + self._size]))
 
@@ -77,9 +79,8 @@ class Listing(FixedAttributes, Generic[T]):
                 yield thing
 
     def __len__(self) -> int:
-        keys = self._engine.block(self._keys())
-        self._counted = time.monotonic(), keys
-        return len(keys)
+        self._counted = self._engine.block(self._keys())
+        return len(self._counted)
 
     def __bool__(self) -> bool:
         # Checking whether the list is empty would cost a request.
@@ -134,8 +135,3 @@ class Listing(FixedAttributes, Generic[T]):
             for start in range(0, len(keys), self._size)
             for thing in await self._fetch(keys[start : start + self._size])
         ]
-
-    def _just_counted(self) -> Sequence[Any] | None:
-        """Return the names that `len` has just fetched, because `list()` calls `len` first."""
-        counted, self._counted = self._counted, None
-        return counted[1] if counted is not None and time.monotonic() - counted[0] < _COUNT_LASTS else None

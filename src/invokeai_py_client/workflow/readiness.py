@@ -65,7 +65,7 @@ def input_problems(
     problems: list[InputProblem] = []
     for node in definition.nodes.values():
         if node.kind == "invocation" and node.type not in templates:
-            problems.append(_unknown_node(node, templates))
+            problems.append(_unknown_node(node))
         elif node.kind == "invocation":
             problems += _problems_of(node, templates, fields)
     return problems
@@ -219,7 +219,7 @@ def _why_missing(node: Node, name: str, template: InputTemplate, fields: Workflo
     return what
 
 
-def _unknown_node(node: Node, templates: NodeTemplates) -> InputProblem:
+def _unknown_node(node: Node) -> InputProblem:
     pack = f" of the node pack {node.node_pack!r}" if node.node_pack else ""
     return InputProblem(_place_of(node), f"the server lacks the node type {node.type!r}{pack}", unknown_type=node.type)
 

@@ -92,6 +92,14 @@ def test_a_usage_error_says_what_is_meant(
     assert message in error["message"]
 
 
+def test_the_option_that_other_programs_have_for_json_is_translated(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--json", "boards", "list"], ["boards", "list", "--json"]):
+        exit_code, error = error_of(capsys, *arguments)
+        assert (exit_code, error["code"]) == (2, "usage")
+        assert "Did you mean" not in error["message"]
+        assert error["hint"].startswith("Use --format json.")
+
+
 def test_for_a_person_errors_go_to_stderr_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--format", "human", "server", "status", "--url", "nowhere://x"]) == 2
     out, err = capsys.readouterr()

@@ -20,6 +20,7 @@ def test_warnings_are_notes_of_a_command(is_quick: bool, told: str, capsys: pyte
     session.take_warnings()
     logger = logging.getLogger("invokeai_py_client.live")
     logger.info("not told")
+    logger.warning("not told", extra={"is_known": True})
     logger.warning("batch %d may be in the queue\x1b[2J", 7)
     session.close()
     assert capsys.readouterr().err == told

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import copy
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -521,3 +523,9 @@ def test_it_outlives_a_fork_and_ends_with_its_program() -> None:
     )
     assert (done.stdout.splitlines(), done.stderr) == (["begun", "in the child", "in the parent", "cleaned up"], "")
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_it_cannot_be_copied(copied: Callable[[Engine], object], engine: Engine) -> None:
+    with pytest.raises(TypeError, match="cannot be copied or pickled: create one in each process"):
+        copied(engine)

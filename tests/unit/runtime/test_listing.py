@@ -101,6 +101,14 @@ async def test_the_first_of_it_are_as_many_as_there_are(engine: Engine) -> None:
     assert await listing.afirst(2) == ["A", "C"]
 
 
+def test_what_is_added_after_a_count_is_in_the_next_iteration(engine: Engine) -> None:
+    store = Store("a")
+    listing = Listing(engine, store.keys, store.fetch, size=9)
+    assert len(listing) == 1
+    store.names.append("b")
+    assert [one for one in listing] == ["A", "B"]  # noqa: C416 - a list() would count again
+
+
 async def test_counting_it_costs_one_request_and_so_does_a_list_of_it(engine: Engine) -> None:
     store = Store("a", "b", "c")
     asked: list[int] = []

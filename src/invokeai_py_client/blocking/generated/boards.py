@@ -123,7 +123,10 @@ class Boards(Blocking[AsyncBoards]):
         return Board(self._aio._engine.block(work))
 
     def get_board_handle_by_name(self, name: str) -> Board:
-        """Return a handle of the board with exactly this name. Errors are those of `get_board_handle`."""
+        """Return a handle of the board with this name; case is ignored if no name is exactly this one.
+
+        Errors are those of `get_board_handle`.
+        """
         work = self._aio.get_board_handle_by_name(name)
         del name
         return Board(self._aio._engine.block(work))

@@ -154,7 +154,10 @@ class AsyncBoards(FixedAttributes):
 
     @on_engine
     async def get_board_handle_by_name(self, name: str) -> AsyncBoard:
-        """Return a handle of the board with exactly this name. Errors are those of `get_board_handle`."""
+        """Return a handle of the board with this name; case is ignored if no name is exactly this one.
+
+        Errors are those of `get_board_handle`.
+        """
         return self._handle(board_named(name, await self._catalog.boards(), self._http))
 
     @on_engine
