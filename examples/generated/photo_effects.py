@@ -36,7 +36,7 @@ class Inputs:
     hue: int = 0
     """Hue. The degrees by which to rotate the hue, 0-360."""
 
-    radius: float = 0.0
+    radius: float = 0
     """Radius: at least 0. The blur radius."""
 
 

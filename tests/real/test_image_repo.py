@@ -178,6 +178,23 @@ def test_an_unknown_board_is_reported_when_the_iteration_starts(client: InvokeAI
         list(listing)
 
 
+def test_images_are_uploaded_and_copied_to_no_board(client: InvokeAIClient, board: str) -> None:
+    repo = client.image_repo
+    on_board = repo.upload_image(png(7), board=board)
+    assert repo.copy_image(on_board).board_id == board
+    none = client.board_repo.get_uncategorized_handle()
+    images = [
+        repo.copy_image(on_board, board="none"),
+        repo.upload_image(png(8), board="none"),
+        *repo.upload_many([png(9)], board=none).done,
+        none.upload_image(png(10)),
+        none.upload_image_data(png(11)),
+        *none.upload([png(12)]).done,
+    ]
+    assert [one.board_id for one in images] == [None] * 6
+    repo.delete_images(images)
+
+
 # One image
 
 

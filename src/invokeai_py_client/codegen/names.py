@@ -38,9 +38,10 @@ def field_names(inputs: Sequence[WorkflowInput]) -> list[str]:
 
 
 def class_name(name: str, taken: Collection[str]) -> str:
-    """Return a name for the type of a field; it ends in `Choice` if the plain one is taken."""
+    """Return a name for the type of a field; it ends in `Choice` if the plain one is taken or a keyword."""
     words = "".join(word.capitalize() for word in name.split("_"))[:_LONGEST]
-    return words if words not in taken else _free(f"{words}Choice", taken)
+    is_free = words not in taken and not keyword.iskeyword(words)
+    return words if is_free else _free(f"{words}Choice", taken)
 
 
 def _ways(one: WorkflowInput) -> tuple[str, str, str]:

@@ -77,6 +77,10 @@ class _Checker:
         document["meta"]["version"] = _WITH_CONNECTORS if has_connectors else _CURRENT
         for place, edge in enumerate(document["edges"]):
             self._check_edge(f"edges[{place}]", edge)
+        if not isinstance(document.get("form", {}), dict | None):
+            # The server does not accept such a form.
+            del document["form"]
+            logger.warning("%s: its form is ignored, as in the web UI: it is not an object", self._name_it())
         for element_id in malformed_elements(document.get("form")):
             logger.warning(
                 "%s: its form is ignored, as in the web UI: the element %r is malformed", self._name_it(), element_id
@@ -101,6 +105,8 @@ class _Checker:
             meta["category"] = "user"
         if meta.setdefault("category", "user") not in ("user", "default"):
             self._forgive("meta.category is neither 'user' nor 'default'")
+            # The server does not accept other categories.
+            meta["category"] = "user"
         return version
 
     def _exposed_fields(self, fields: Any) -> list[dict[str, str]]:

@@ -310,14 +310,19 @@ class StringField(Field[str]):
 
 
 class EnumField(Field[str]):
-    """One of the template's options. Accepts the label that the web UI shows for an option."""
+    """One of the template's options. Accepts the label that the web UI shows for an option.
+
+    Accepts any text if the node's type does not list options, as custom nodes may do for a scheduler.
+    """
 
     @property
     def options(self) -> tuple[Any, ...]:
-        """The allowed values."""
+        """The allowed values; an empty tuple if any text is allowed."""
         return self.template.options
 
     def _check(self, value: Any) -> str:
+        if not self.options:
+            return _string(self, value)
         if isinstance(value, str | int | float) and not isinstance(value, bool) and value in self.options:
             # The option itself, not an equal member of an enum.
             return cast("str", self.options[self.options.index(value)])
@@ -432,19 +437,26 @@ def _plain(value: Any) -> Any:
 
 
 def _float(field: Field[Any], value: Any) -> float:
-    value = _plain(value)
-    if isinstance(value, bool | str | bytes) or not isinstance(value, int | float | SupportsFloat | SupportsIndex):
-        field._refuse(value, f"a number{bounds(field.template)}")
-    try:
-        # An int stays an int: like the web UI, send 7 as 7.
-        number = value if isinstance(value, int) else float(value)
-        finite = math.isfinite(number)
-    except (OverflowError, ValueError, TypeError):
-        number, finite = math.nan, False
-    if not finite:
+    number = finite_number(value)
+    if number is None:
         field._refuse(value, f"a finite number{bounds(field.template)}")
     _checkbounds(field, number, "a number")
     return number
+
+
+def finite_number(value: Any) -> float | None:
+    """Convert a finite number, such as a Decimal or a numpy number, to a float; None if it is not one.
+
+    An int stays an int: like the web UI, send 7 as 7.
+    """
+    value = _plain(value)
+    if isinstance(value, bool | str | bytes) or not isinstance(value, int | float | SupportsFloat | SupportsIndex):
+        return None
+    try:
+        number = value if isinstance(value, int) else float(value)
+        return number if math.isfinite(number) else None
+    except (OverflowError, ValueError, TypeError):
+        return None
 
 
 def _boolean(field: Field[Any], value: Any) -> bool:

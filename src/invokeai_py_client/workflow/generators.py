@@ -113,13 +113,6 @@ class _Parts:
         return values if isinstance(values, list) else None
 
 
-def _as_sent(value: float) -> float | None:
-    """Return a number as the web UI sends it: a whole one as an integer, an infinite one or NaN as null."""
-    if not math.isfinite(value):
-        return None
-    return as_double(int(value) if value.is_integer() else value)
-
-
 def _float_sequence(parts: _Parts) -> list[Any]:
     start, step = parts.number("start"), parts.number("step")
     return _sequence(start, step, parts.count())
@@ -132,14 +125,14 @@ def _integer_sequence(parts: _Parts) -> list[Any]:
 
 def _sequence(start: float, step: float, count: int) -> list[Any]:
     # In floats even if both are integers, as JavaScript only has floats.
-    return [_as_sent(float(start) + float(place) * float(step)) for place in range(count if step else 1)]
+    return [as_double(float(start) + float(place) * float(step)) for place in range(count if step else 1)]
 
 
 def _float_line(parts: _Parts) -> list[Any]:
     start, end, count = parts.number("start"), parts.number("end"), parts.count()
     if count == 1:
-        return [_as_sent(start)]
-    return [_as_sent(start + (end - start) * (place / (count - 1))) for place in range(count)]
+        return [as_double(start)]
+    return [as_double(start + (end - start) * (place / (count - 1))) for place in range(count)]
 
 
 def _integer_line(parts: _Parts) -> list[Any]:
@@ -147,7 +140,7 @@ def _integer_line(parts: _Parts) -> list[Any]:
     if count == 1:
         return [start]
     length = float(end - start)
-    return [_as_sent(float(start) + _rounded(length * (place / (count - 1)))) for place in range(count)]
+    return [as_double(float(start) + _rounded(length * (place / (count - 1)))) for place in range(count)]
 
 
 def _rounded(value: float) -> float:
@@ -158,21 +151,21 @@ def _rounded(value: float) -> float:
 
 def _float_random(parts: _Parts) -> list[Any]:
     low, high, draw = parts.number("min"), parts.number("max"), _random(parts.seed())
-    return [_as_sent(draw() * (high - low) + low) for _ in range(parts.count())]
+    return [as_double(draw() * (high - low) + low) for _ in range(parts.count())]
 
 
 def _integer_random(parts: _Parts) -> list[Any]:
     low, high, draw = parts.integer("min"), parts.integer("max"), _random(parts.seed())
     width = float(high) - float(low) + 1
-    return [_as_sent(math.floor(draw() * width) + float(low)) for _ in range(parts.count())]
+    return [as_double(math.floor(draw() * width) + float(low)) for _ in range(parts.count())]
 
 
 def _float_text(parts: _Parts) -> list[Any]:
-    return [_as_sent(float(found[0])) for piece in _pieces(parts) if (found := _JS_FLOAT.match(trimmed(piece)))]
+    return [as_double(float(found[0])) for piece in _pieces(parts) if (found := _JS_FLOAT.match(trimmed(piece)))]
 
 
 def _integer_text(parts: _Parts) -> list[Any]:
-    return [_as_sent(float(found[0])) for piece in _pieces(parts) if (found := _JS_INTEGER.match(trimmed(piece)))]
+    return [as_double(float(found[0])) for piece in _pieces(parts) if (found := _JS_INTEGER.match(trimmed(piece)))]
 
 
 def _string_text(parts: _Parts) -> list[Any]:

@@ -37,7 +37,7 @@ def copied(value: Any) -> Any:
 
 
 def as_javascript(value: Any) -> Any:
-    """Return a JSON value as JavaScript would write it: large integers are rounded, too large numbers become null."""
+    """Return a JSON value as JavaScript would write it; see `as_double`. Too large numbers become null."""
     if isinstance(value, dict):
         return {name: as_javascript(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -46,11 +46,14 @@ def as_javascript(value: Any) -> Any:
 
 
 def as_double(value: float) -> float | None:
-    """Return a number as JavaScript would write it: a large integer is rounded. None for one that is out of range."""
+    """Return a number as JavaScript would write it.
+
+    A whole number below 1e21 becomes an int, which is rounded if it is large. None for a number that is out of range.
+    """
     if not -sys.float_info.max <= value <= sys.float_info.max:
         return None
     if abs(value) <= MAX_SAFE_INTEGER:
-        return value
+        return int(value) if value == int(value) else value
     from decimal import Decimal
 
     number = float(value)

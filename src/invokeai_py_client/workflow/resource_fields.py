@@ -14,7 +14,7 @@ from typing import Any, Literal
 from invokeai_py_client.errors import NotAnImageError
 from invokeai_py_client.files import image_type
 from invokeai_py_client.pillow import is_pillow, png_of
-from invokeai_py_client.workflow.fields import UNSET, Field
+from invokeai_py_client.workflow.fields import UNSET, Field, finite_number
 from invokeai_py_client.workflow.references import (
     MODEL_PARTS,
     BoardReference,
@@ -26,7 +26,7 @@ from invokeai_py_client.workflow.references import (
     saved_model,
 )
 from invokeai_py_client.workflow.templates import ANY_MODEL, ModelTerms
-from invokeai_py_client.workflow.value_readers import number, one_of
+from invokeai_py_client.workflow.value_readers import one_of
 
 
 class ImageField(Field[Mapping[str, str] | LocalImage]):
@@ -283,8 +283,8 @@ class LoRAField(Field[Mapping[str, Any]]):
 
     def _check(self, value: Any) -> Mapping[str, Any]:
         given, weight = _part(value, "lora"), _part(value, "weight")
-        amount = 0.75 if weight is None else number(weight)
-        if amount is UNSET:
+        amount = 0.75 if weight is None else finite_number(weight)
+        if amount is None:
             self._refuse(value, "a LoRA with a finite number as its weight")
         named = value if given is None else given
         if isinstance(named, str) and named:

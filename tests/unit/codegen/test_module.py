@@ -48,6 +48,7 @@ MODEL = {"key": "k", "hash": "h", "name": "dreamshaper", "base": "sd-1", "type":
         (node("n", "scheduler", "1.0.0", scheduler="gone"), "scheduler: Scheduler"),
         (node("n", "color", "1.0.1", color={"r": 255, "g": 0, "b": 9, "a": 255}), 'color: ColorLike = "#ff0009"'),
         (node("n", "color", "1.0.1", color={"r": 255, "g": 0, "b": 9, "a": 3}), 'color: ColorLike = "#ff000903"'),
+        (node("n", "color", "1.0.1", color={"r": 255.0, "g": 0, "b": 9, "a": 255}), 'color: ColorLike = "#ff0009"'),
         (node("n", "image", "1.0.2", image={"image_name": "a.png"}), 'image: ImageInput = "a.png"'),
         (node("n", "image", "1.0.2", image={"image_name": "../a.png"}), "image: ImageInput | Keep = KEEP"),
         (node("n", "image", "1.0.2", image=None), "image: ImageInput"),

@@ -64,3 +64,8 @@ def test_the_name_of_a_type_hides_no_other() -> None:
     assert class_name("generation_mode", set()) == "GenerationMode"
     assert class_name("run", {"Run"}) == "RunChoice"
     assert class_name("run", {"Run", "RunChoice"}) == "RunChoice_2"
+    assert [class_name(name, set()) for name in ("none", "true", "false")] == [
+        "NoneChoice",
+        "TrueChoice",
+        "FalseChoice",
+    ]

@@ -135,6 +135,16 @@ def test_what_is_not_an_object_is_refused(document: Any) -> None:
     assert caught.value.source is None
 
 
+@pytest.mark.parametrize("malformed", [[], "x", 5])
+def test_a_form_and_a_category_that_the_server_would_refuse_are_replaced(
+    malformed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = check(form=malformed, meta={"version": "3.0.0", "category": malformed})
+    assert "form" not in read
+    assert read["meta"]["category"] == "user"
+    assert ["its form is ignored" in message for message in caplog.messages] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("changes", "forgiven"),
     [

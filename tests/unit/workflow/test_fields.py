@@ -145,13 +145,13 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
         ("noise", "width", float("inf"), "a whole number"),
         ("noise", "width", Like(64.5), "a whole number"),
         ("noise", "seed", Scalar(True), "a whole number"),
-        ("img_blur", "radius", Scalar(True), "a number"),
+        ("img_blur", "radius", Scalar(True), "a finite number"),
         ("l2i", "tiled", Scalar(1), "True or False"),
         ("noise", "width", True, "a whole number"),
         ("noise", "width", 0, "above 0"),
         ("noise", "width", 65, "a multiple of 8"),
         ("noise", "seed", 2**32, "at most"),
-        ("img_blur", "radius", "2", "a number at least 0"),
+        ("img_blur", "radius", "2", "a finite number at least 0"),
         ("img_blur", "radius", float("nan"), "a finite number"),
         ("img_blur", "radius", float("inf"), "a finite number"),
         ("img_blur", "radius", 10**400, "a finite number"),
@@ -160,8 +160,8 @@ def test_a_good_value_is_taken_as_it_will_be_sent(
         ("compel", "prompt", 5, "text"),
         ("img_blur", "blur_type", "soft", "one of 'gaussian', 'box'"),
         ("denoise_latents", "scheduler", "eulr", "'euler'"),
-        ("denoise_latents", "cfg_scale", ["a"], "a number"),
-        ("denoise_latents", "cfg_scale", "7", "a number"),
+        ("denoise_latents", "cfg_scale", ["a"], "a finite number"),
+        ("denoise_latents", "cfg_scale", "7", "a finite number"),
         ("img_blur", "image", "", "an image"),
         ("img_blur", "image", 5, "an image"),
         ("l2i", "board", 5, "a board"),
@@ -239,10 +239,10 @@ def test_none_is_refused_where_the_node_needs_a_value(templates: NodeTemplates) 
         ("noise", "width", 65, "a multiple of 8"),
         ("noise", "width", 64.5, "a whole number"),
         ("img_blur", "radius", -5, "at least 0"),
-        ("img_blur", "radius", "wide", "a number"),
+        ("img_blur", "radius", "wide", "a finite number"),
         ("img_blur", "blur_type", "soft", "one of 'gaussian', 'box'"),
         ("denoise_latents", "scheduler", "eulr", "one of"),
-        ("denoise_latents", "cfg_scale", [1, "x"], "a number"),
+        ("denoise_latents", "cfg_scale", [1, "x"], "a finite number"),
         ("compel", "prompt", ["a"], "text"),
         ("l2i", "tiled", "x", "True or False"),
         ("l2i", "board", "My board", "'board_id'"),
@@ -737,3 +737,12 @@ def test_a_restored_field_has_the_value_that_it_had(templates: NodeTemplates) ->
     one.value = 64
     one.restore(state)
     assert (one.raw, one.is_changed) == ("odd", False)
+
+
+def test_a_scheduler_of_a_node_that_lists_none_is_any_text() -> None:
+    custom = dataclasses.replace(unknown_input("scheduler"), type=FieldType("SchedulerField"))
+    scheduler = field_for(FieldPlace("n", "custom", "", "scheduler"), custom)
+    scheduler.value = "ddim"
+    assert (scheduler.value, scheduler.fault()) == ("ddim", None)
+    with pytest.raises(InputValueError, match="takes text"):
+        scheduler.value = 5

@@ -56,6 +56,18 @@ def test_an_edge_of_a_collapsed_node_is_kept_whatever_its_handles(
     assert with_values(workflow.definition, workflow.fields)["edges"] == [collapsed]
 
 
+def test_whole_numbers_are_sent_as_integers_however_the_file_writes_them(templates: NodeTemplates) -> None:
+    color = dict.fromkeys("rgba", 255.0)
+    nodes = [
+        node("blank", "blank_image", "1.2.2", width=64.0, height=64, color=color),
+        node("list", "integer_collection", "1.0.1", collection=[3.0]),
+        node("blur", "img_blur", "1.2.2", radius=2.5),
+    ]
+    sent = Workflow({**DOCUMENT, "nodes": nodes, "edges": [], "exposedFields": []}, templates).build().graph["nodes"]
+    written = [sent["blank"]["width"], sent["blank"]["color"], sent["list"]["collection"], sent["blur"]["radius"]]
+    assert json.dumps(written) == '[64, {"r": 255, "g": 255, "b": 255, "a": 255}, [3], 2.5]'
+
+
 def test_the_graph_is_what_the_web_ui_would_send(document: dict[str, Any], templates: NodeTemplates) -> None:
     workflow = Workflow(document, templates)
     workflow.inputs["Radius"].value = 5

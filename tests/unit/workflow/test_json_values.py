@@ -62,6 +62,8 @@ def test_depth_counts_lists_and_objects_alike() -> None:
     ("number", "written"),
     [
         (3, 3),
+        (64.0, 64),
+        (-0.0, 0),
         (2**53 - 1, 2**53 - 1),
         (-(2**53) + 1, -(2**53) + 1),
         (2**53 + 1, 2**53),

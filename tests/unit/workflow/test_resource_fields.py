@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -228,6 +229,8 @@ def test_a_text_in_a_file_names_a_model_too_but_is_not_bound() -> None:
         ({"lora": LORA, "weight": 1}, {"lora": LORA, "weight": 1}),
         ({"lora": "ink", "weight": -0.5}, {"lora": ModelReference("ink", (), ("lora",)), "weight": -0.5}),
         ({"lora": LORA, "weight": 0}, {"lora": LORA, "weight": 0}),
+        ({"lora": LORA, "weight": Decimal("0.5")}, {"lora": LORA, "weight": 0.5}),
+        ({"lora": LORA, "weight": SimpleNamespace(shape=(), item=lambda: 0.25)}, {"lora": LORA, "weight": 0.25}),
         ({"lora": {**LORA, "format": "lycoris"}}, {"lora": LORA, "weight": 0.75}),
         ({"lora": ModelReference("ink"), "weight": 2}, {"lora": ModelReference("ink"), "weight": 2}),
     ],

@@ -163,7 +163,7 @@ class AsyncBoard(FixedAttributes):
     ) -> AsyncImage:
         """Upload an image to the board: a path, bytes, an open file or a Pillow image, as `image_repo.upload_image`."""
         return await self._image_repo.upload_image(
-            file_path, board=self._target(), category=image_category, is_intermediate=is_intermediate
+            file_path, board=self, category=image_category, is_intermediate=is_intermediate
         )
 
     @on_engine
@@ -175,10 +175,8 @@ class AsyncBoard(FixedAttributes):
         image_category: Category = "user",
     ) -> AsyncImage:
         """Upload an image, given as the content of a file. `filename` is its name in the upload and in errors."""
-        target = self._target()
-        board_id = None if target is None else target.board_id
         upload = Upload(image_data, filename=filename)
-        record = await self._image_repo._send_upload(upload, board_id, image_category, is_intermediate)
+        record = await self._image_repo._send_upload(upload, self.board_id, image_category, is_intermediate)
         return AsyncImage._of(self._engine, self._http, record)
 
     async def upload(
@@ -191,7 +189,7 @@ class AsyncBoard(FixedAttributes):
     ) -> TransferReport[AsyncImage]:
         """Upload many files to the board; see `image_repo.upload_many`."""
         return await self._image_repo.upload_many(
-            paths, board=self._target(), log=log, concurrency=concurrency, progress_callback=progress_callback
+            paths, board=self, log=log, concurrency=concurrency, progress_callback=progress_callback
         )
 
     async def download(
@@ -342,9 +340,6 @@ class AsyncBoard(FixedAttributes):
                 self._http,
                 hint="Use the handle of that board.",
             )
-
-    def _target(self) -> BoardRecord | None:
-        return None if self.is_uncategorized else self.record
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.board_name!r} {self.board_id}>"

@@ -28,7 +28,7 @@ from invokeai_py_client.transport.error_responses import not_there
 from invokeai_py_client.transport.http import HttpTransport
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.call import Call, Query
-from invokeai_py_client.wire.calls import images
+from invokeai_py_client.wire.calls import boards, images
 from invokeai_py_client.wire.records.images import ImageNames, ImageRecord, VideoNames, VideoRecord
 
 R = TypeVar("R", ImageRecord, VideoRecord)
@@ -217,14 +217,14 @@ class AsyncMedia(FixedAttributes, Generic[R]):
         is_intermediate: bool,
         metadata: Mapping[str, Any] | None = None,
     ) -> R:
-        """Upload a source that has been read."""
+        """Upload a source that has been read. The server does not know the board `none` in uploads."""
         call: Call[R] = self._kind.upload(
             upload.content,
             filename=upload.filename,
             content_type=upload.content_type,
             category=category,
             is_intermediate=is_intermediate,
-            board_id=board_id,
+            board_id=None if board_id == boards.UNCATEGORIZED else board_id,
             metadata=metadata,
         )
         return await self._http.send(call)
