@@ -34,7 +34,8 @@ _RANDOM = ("rand_int", "rand_float")
 
 The workflow gets the values with which the image was made, and the models of this server that are those of the image,
 or are named so. Nothing is taken from the server's cache. Numbers that the workflow draws at random are those of the
-first time if the server still knows them. The exit code is 1 if the pixels differ.""",
+first time if the server still knows them; a note names the inputs that get others, such as those in an iteration. The
+exit code is 1 if the pixels differ.""",
     example="invokeai-client reproduce tiger.png --out again",
 )
 @click.argument(
