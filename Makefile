@@ -28,7 +28,7 @@ test unit: export PYTHONDONTWRITEBYTECODE =
 
 test: check  ## Pass the tests, on a real InvokeAI server, in a Chromium and in shells, which are installed if that is possible
 	@$(RUN) -m tests.programs
-	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 20 --hypothesis-profile repeat
+	$(RUN) -m pytest -n 6 --dist loadfile --no-loadscope-reorder --durations 20 --hypothesis-profile repeat
 
 unit: $(VENV)/.synced  ## Pass the tests that need no InvokeAI server
 	$(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/unit tests/properties tests/test_architecture.py benchmarks/smoke.py

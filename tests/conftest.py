@@ -102,11 +102,39 @@ def pytest_make_collect_report(
     return report
 
 
+LONGEST = [
+    "the server with little room",
+    "the second server",
+    "the server with users",
+    "tests/faults/test_network_faults.py",
+    "tests/faults/test_batch_at_scale.py",
+    "tests/real/test_local_server.py",
+    "tests/docs/test_blocks.py",
+    "tests/cli/test_terminal.py",
+    "tests/real/test_called_workflows.py",
+    "tests/real/test_live_runs.py",
+    "the documentation site",
+    "tests/browser/test_page.py",
+    "tests/browser/test_real_sweep.py",
+    "the cache of mypy",
+    "tests/cli/test_shells.py",
+]
+"""The units that take longest, the longest first. Begun late, one of them would be all that still runs at the end."""
+
+QUICK = ("unit", "properties", "test_architecture.py")
+"""What waits for nothing: it comes last, to keep the processors busy until the end."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the units of several modules, as they take longest. All workers must have the same order."""
-    shared = set(TOGETHER.values())
-    items.sort(key=lambda item: (unit_of_work(item.nodeid) not in shared, item.path))
+    """Begin with what takes longest. All workers must have the same order."""
+    rank = {unit: number for number, unit in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> tuple[int, bool, Path]:
+        unit = unit_of_work(item.nodeid)
+        return rank.get(unit, len(rank)), unit.startswith(tuple(f"tests/{name}" for name in QUICK)), item.path
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

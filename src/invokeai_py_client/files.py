@@ -235,6 +235,7 @@ class PartFile:
     Args:
         path: the final path. Its folder is created if it is missing, and an existing file is replaced. If it is a link,
             the target of the link is replaced.
+        permissions: of the new file, from its beginning; the umask is taken away from them.
 
     Raises:
         FileExistsError: the path exists, but is not a file, such as a folder or a device.
@@ -243,15 +244,15 @@ class PartFile:
 
     __slots__ = ("_final", "_temporary", "descriptor")
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, permissions: int = 0o666) -> None:
         self._final = check_target(path)
         folder = os.path.dirname(self._final)
         self._temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
         try:
-            self.descriptor = os.open(self._temporary, _NEW_FILE, 0o666)
+            self.descriptor = os.open(self._temporary, _NEW_FILE, permissions)
         except FileNotFoundError:
             os.makedirs(folder, exist_ok=True)
-            self.descriptor = os.open(self._temporary, _NEW_FILE, 0o666)
+            self.descriptor = os.open(self._temporary, _NEW_FILE, permissions)
 
     def write(self, piece: bytes) -> None:
         """Append a piece.
@@ -304,11 +305,12 @@ def remove_parts(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, permissions: int = 0o666) -> Iterator[BinaryIO]:
     """Write a file atomically: it gets its name when it is complete.
 
     Args:
         path: the final path, as for `PartFile`.
+        permissions: as for `PartFile`.
 
     Yields:
         A temporary binary file in the same folder, which is renamed at the end of the block, or removed after an
@@ -318,7 +320,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         FileExistsError: the path exists, but is not a file, such as a folder or a device.
         OSError: the file cannot be written.
     """
-    part = PartFile(path)
+    part = PartFile(path, permissions)
     try:
         with open(part.descriptor, "wb", closefd=False) as file:
             yield file

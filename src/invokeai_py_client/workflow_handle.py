@@ -161,13 +161,18 @@ class AsyncWorkflowHandle(FixedAttributes):
         """
         return self.inputs[index].field
 
-    # Mapping is invariant in its key type, so each type of key needs its own alternative.
+    # Mapping is invariant in its key type, so each combination of key types needs its own alternative.
     @overload
     def set_many(self, values: Mapping[InputKey, Any], *, override_edge: bool = False) -> None: ...
     @overload
     def set_many(
         self,
-        values: Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any],
+        values: Mapping[str, Any]
+        | Mapping[int, Any]
+        | Mapping[tuple[str, str], Any]
+        | Mapping[int | str, Any]
+        | Mapping[int | tuple[str, str], Any]
+        | Mapping[str | tuple[str, str], Any],
         *,
         override_edge: bool = False,
     ) -> None: ...

@@ -97,12 +97,17 @@ def test_parameters_reach_the_web_ui(cli: CLI, tiger_file: Path, client: InvokeA
     assert "seed" in cli("recall", made.name, "--format", "quiet").out.splitlines()
 
 
-def test_parameters_of_a_row(cli: CLI, tiger_file: Path, tmp_path: Path) -> None:
+def test_parameters_and_pixels_of_a_row_with_its_own_seed(cli: CLI, tiger_file: Path, tmp_path: Path) -> None:
+    """The column replaces the edge from the node that draws the seed."""
     rows = tmp_path / "rows.csv"
     rows.write_text("Positive Prompt,seed\none,1\ntwo,2\n")
     cli("batch", tiger_file, rows, "--out", tmp_path / "rows").data()
     recalled = cli("recall", tmp_path / "rows", "--row", 1).data()["recalled"]
     assert (recalled["positive_prompt"], recalled["seed"]) == ("two", 2)
+    lines = [json.loads(line) for line in (tmp_path / "rows" / "manifest.jsonl").read_text().splitlines()]
+    (file,) = (tmp_path / "rows" / line["files"][0]["path"] for line in lines if line["index"] == 1)
+    found = cli("reproduce", file).data()
+    assert (found["equal"], found["notes"]) == (True, [])
     ended = cli("recall", tmp_path / "rows", "--row", 7)
     assert (ended.exit_code, ended.error()["code"]) == (5, "not_found")
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, assert_type
 from invokeai_py_client import (
     AsyncBoard, AsyncImage, AsyncRun, AsyncWorkflowHandle, Board, Event, EventStream, GeneratorProgress, Image,
-    ImageRecord, InstallJob, InvokeAIClient, ModelRecord, OutputMapping, Plan, Preview, QueueItem, QueuePosition, Run,
-    TransferFailure, TransferReport, VideoRecord, WorkflowDefinition, WorkflowHandle, errors, replace
+    ImageRecord, InstallJob, InvokeAIClient, ModelChange, ModelRecord, OutputMapping, Plan, Preview, QueueItem,
+    QueuePosition, Run, TransferFailure, TransferReport, VideoRecord, WorkflowDefinition, WorkflowHandle, errors,
+    execute_with_recovery, replace
 )
 
 def use(client: InvokeAIClient) -> None:
@@ -24,6 +25,13 @@ def use(client: InvokeAIClient) -> None:
     wf.set_many(values)
     wf.set_many({0: "a", ("node", "width"): 64})
     assert "Steps" in wf.inputs and ("node", "width") in wf.inputs and "node" in wf.nodes and wf.inputs[0] in wf.inputs
+    by_index_or_label: dict[int | str, object] = {0: "a", "Width": 64}
+    wf.set_many(by_index_or_label)
+    by_label_or_place: dict[str | tuple[str, str], int] = {"Width": 64, ("node", "width"): 64}
+    wf.set_many(by_label_or_place)
+    execute_with_recovery(wf, [values, by_label_or_place, {"Width": 64}, {0: "a", ("node", "width"): 64}])
+    assert_type(WorkflowDefinition.from_image("tiger.png", client), WorkflowDefinition)
+    assert_type(wf.sync_dnn_model()[:1], tuple[ModelChange, ...])
     assert_type(wf.submit_sync(), Run)
     result = wf.wait_for_completion_sync(timeout=3, progress_callback=lambda item: print(item.status))
     assert_type(result, QueueItem)
@@ -175,6 +183,7 @@ WRONG = [
     "client.aio.image_repo.get_image('a').image_name",
     "InvokeAIClient.from_url(9090)",
     "wf.set_many({3.5: 1})",
+    "wf.sync_dnn_model()[0].modle",
     "wf.inputs.Steps = 1",
     "wf.Steps = 1",
     "wf.inputs[0].field.valeu = 1",

@@ -70,7 +70,9 @@ class LiveChunk:
             return 0.0
         snapshot = run.state.snapshot
         count = len(snapshot.facts.item_ids)
-        return max(0.0, count * snapshot.progress_percentage / 100 - (count - len(self.rows)))
+        # Until the response arrives, the run does not know its items.
+        ended = max(0, count - len(self.rows))
+        return max(0.0, count * snapshot.progress_percentage / 100 - ended)
 
 
 class ChunkFollower:

@@ -38,7 +38,8 @@ def command(session: Session, image: str, row: str | None, queue_id: str) -> Non
 
     output = session.output
     source = load_image(session, image, row)
-    parameters = parameters_of(source.json("metadata"), source.json("graph"))
+    has_workflow = bool(source.json("workflow"))
+    parameters = parameters_of(source.json("metadata"), source.json("graph"), has_workflow=has_workflow)
     if not parameters:
         raise Failure(
             "bad_input",

@@ -1,4 +1,4 @@
-"""The parameters of the web UI that made an image: from its metadata, else from the graph."""
+"""The parameters of the web UI that made an image, from its metadata and its graph."""
 
 from __future__ import annotations
 
@@ -47,18 +47,25 @@ _FAR = 20
 """Edges that are followed back at most."""
 
 
-def parameters_of(metadata: Mapping[str, Any], graph: Mapping[str, Any]) -> dict[str, Any]:
+def parameters_of(metadata: Mapping[str, Any], graph: Mapping[str, Any], *, has_workflow: bool) -> dict[str, Any]:
     """Return what the server takes to load the parameters of an image into the web UI.
 
     Args:
-        metadata: of the image. The web UI writes all parameters there, a workflow what its author wanted.
+        metadata: of the image. The web UI writes all parameters there.
         graph: what made the image; it tells what the metadata leave out.
+        has_workflow: whether a workflow made the image. Its metadata may be constants that its author wrote once, so
+            the graph comes before all but those that the run has computed.
 
     Returns:
         The body of the request; empty if neither tells anything.
     """
-    found = {**_Graph(graph).parameters(), **_in_metadata(metadata)}
-    return {name: value for name, value in found.items() if value is not None}
+    of_graph = _Graph(graph)
+    in_graph = {name: value for name, value in of_graph.parameters().items() if value is not None}
+    found = {**in_graph, **_in_metadata(metadata)}
+    if has_workflow:
+        computed = of_graph.computed_metadata()
+        found |= in_graph | _in_metadata({name: value for name, value in metadata.items() if name in computed})
+    return found
 
 
 def _in_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +123,10 @@ class _Graph:
         if loras:
             found["loras"] = loras
         return found
+
+    def computed_metadata(self) -> set[str]:
+        """Return the names of the metadata that other nodes give to a node that writes them."""
+        return {field for node, field in self._sources if self._nodes.get(node, {}).get("type") == "core_metadata"}
 
     def _is_denoising(self, node: str) -> bool:
         has_steps = "steps" in self._nodes[node] or "num_steps" in self._nodes[node]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,10 +20,11 @@ from invokeai_py_client.cli.submitting import board_option, submit_and_wait, sub
 if TYPE_CHECKING:
     from invokeai_py_client.blocking.generated.image import Image
     from invokeai_py_client.blocking.workflow_handle import WorkflowHandle
+    from invokeai_py_client.client import InvokeAIClient
     from invokeai_py_client.workflow.inputs import WorkflowInput
 
-_RANDOM = ("rand_int", "rand_float", "random_range")
-"""Types of nodes whose output is another one each time."""
+_RANDOM = ("rand_int", "rand_float")
+"""Types of nodes whose output is another one each time. `random_range` has a seed, which is a value as any other."""
 
 
 @click.command(
@@ -59,7 +61,7 @@ def command(
         # So that a folder that cannot be made costs no run.
         out.mkdir(parents=True, exist_ok=True)
     source = load_image(session, image)
-    wf, notes = _prepared(session, source)
+    wf, notes = prepared_workflow(session.client, source)
     for note in notes:
         output.note(f"note: {note}")
     with showing_progress(output, wf, previews=False) as show:
@@ -90,7 +92,7 @@ def command(
     )
 
 
-def _prepared(session: Session, source: SourceImage) -> tuple[WorkflowHandle, list[str]]:
+def prepared_workflow(client: InvokeAIClient, source: SourceImage) -> tuple[WorkflowHandle, list[str]]:
     """Return the workflow of an image with the values of the image, and why it may make another one nevertheless."""
     from invokeai_py_client.workflow.document import WorkflowDefinition
 
@@ -98,11 +100,11 @@ def _prepared(session: Session, source: SourceImage) -> tuple[WorkflowHandle, li
     for node in document["nodes"]:
         if isinstance(node.get("data"), dict) and node.get("type") == "invocation":
             node["data"]["useCache"] = False
-    wf = session.client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
+    wf = client.workflow_repo.create_workflow(WorkflowDefinition.from_dict(document))
     notes = [f"another model takes the place of the image's: {change}" for change in wf.sync_dnn_model().renamed]
     _set_values(wf, source.json("graph"))
-    notes += _set_drawn_numbers(session, wf, source)
-    was, now = source.json("metadata").get("app_version"), session.client.app.get_version()
+    notes += _set_drawn_numbers(client, wf, source)
+    was, now = source.json("metadata").get("app_version"), client.app.get_version()
     if was and was != now:
         notes.append(f"InvokeAI {was} made the image, and the server is {now}")
     return wf, notes
@@ -114,47 +116,76 @@ def _inputs_of(wf: WorkflowHandle) -> Iterator[WorkflowInput]:
 
 
 def _set_values(wf: WorkflowHandle, graph: Mapping[str, Any]) -> None:
-    """Set what the graph that made the image has otherwise than its workflow: the values of its row of a batch."""
+    """Set what the graph that made the image has otherwise than its workflow: the values of its row of a batch.
+
+    A value of a row may replace an edge, which the workflow still has.
+    """
     nodes = graph.get("nodes")
+    fed = _fed_inputs(graph)
     values: dict[tuple[str, str], Any] = {}
     for entry in _inputs_of(wf):
         node = nodes.get(entry.node_id) if isinstance(nodes, Mapping) else None
         value = node.get(entry.field_name) if isinstance(node, Mapping) else None
         is_plain = isinstance(value, str | int | float) or (isinstance(value, Mapping) and {*value} == {"image_name"})
-        if entry.edge is None and is_plain and value != entry.value:
-            values[entry.node_id, entry.field_name] = value
-    wf.set_many(values)
+        place = (entry.node_id, entry.field_name)
+        if is_plain and place not in fed and (entry.edge is not None or value != entry.value):
+            values[place] = value
+    wf.set_many(values, override_edge=True)
 
 
-def _set_drawn_numbers(session: Session, wf: WorkflowHandle, source: SourceImage) -> list[str]:
-    """Set inputs that random nodes feed to what was drawn for the image; return which of them are not known."""
-    types = {node.id: node.type for node in wf.definition.all_nodes if node.type in _RANDOM}
-    fed = [entry for entry in _inputs_of(wf) if entry.edge is not None and entry.edge.source in types]
+def _fed_inputs(graph: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the inputs that an edge of a graph feeds, by (node id, input name)."""
+    edges = graph.get("edges")
+    fed = set()
+    for edge in edges if isinstance(edges, list) else ():
+        with contextlib.suppress(LookupError, TypeError):
+            fed.add((edge["destination"]["node_id"], edge["destination"]["field"]))
+    return fed
+
+
+def _set_drawn_numbers(client: InvokeAIClient, wf: WorkflowHandle, source: SourceImage) -> list[str]:
+    """Set inputs that random nodes feed to what was drawn for the image; return which of them cannot be."""
+    from invokeai_py_client.workflow.connections import Origins
+
+    nodes = wf.definition.first_nodes
+    origins = Origins(nodes, wf.definition.edges)
+    fed = [
+        (entry, origin)
+        for entry in _inputs_of(wf)
+        if entry.edge is not None
+        and (origin := origins.of(entry.edge)) is not None
+        and nodes[origin.source].type in _RANDOM
+    ]
     if not fed:
         return []
-    drawn = _results_of(session, source.name)
+    drawn = _results_of(client, source.name)
     notes = []
-    for entry in fed:
-        assert entry.edge is not None
-        value = drawn.get(entry.edge.source, {}).get(entry.edge.source_field)
-        if value is None:
-            notes.append(f"the node {types[entry.edge.source]} draws {entry.label} at random, and not as it was")
+    for entry, origin in fed:
+        # A node in an iteration has drawn several numbers, and one value cannot stand for them.
+        results = drawn.get(origin.source, ())
+        value = results[0].get(origin.source_field) if len(results) == 1 else None
+        if value is None or entry.field.template.input == "connection":
+            notes.append(f"the node {nodes[origin.source].type} draws {entry.label} at random, and not as it was")
         else:
             entry.set(value, override_edge=True)
     return notes
 
 
-def _results_of(session: Session, name: str) -> dict[str, Mapping[str, Any]]:
+def _results_of(client: InvokeAIClient, name: str) -> dict[str, list[Mapping[str, Any]]]:
     """Return the outputs of the nodes that ran for an image, by node id, if the server still knows of them."""
     from invokeai_py_client.errors import InvokeAIError
 
     try:
-        session_id = session.client.image_repo.get_image(name).session_id
+        session_id = client.image_repo.get_image(name).session_id
         if session_id is None:
             return {}
-        return {one.node_id: one.result for one in session.client.run(session_id=session_id).item.outputs}
+        outputs = client.run(session_id=session_id).item.outputs
     except InvokeAIError:
         return {}
+    results: dict[str, list[Mapping[str, Any]]] = {}
+    for output in outputs:
+        results.setdefault(output.node_id, []).append(output.result)
+    return results
 
 
 def _nearest(content: bytes, images: Any) -> tuple[Image, dict[str, Any] | None]:

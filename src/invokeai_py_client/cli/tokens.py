@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from invokeai_py_client.cli.config import config_path
 from invokeai_py_client.cli.failures import Failure
+from invokeai_py_client.files import whole_file
+from invokeai_py_client.local.locking import FileLock
 
 
 def tokens_path() -> Path:
@@ -25,7 +26,7 @@ def read_token(url: str) -> str | None:
 
 
 def store_token(url: str, token: str | None) -> None:
-    """Store the token of a server, or forget it.
+    """Store the token of a server, or forget it. Other processes may do the same at the same time.
 
     Args:
         url: the server's address.
@@ -33,21 +34,21 @@ def store_token(url: str, token: str | None) -> None:
 
     Raises:
         Failure: the file is damaged.
-        OSError: the file cannot be written.
+        OSError: the file cannot be locked or written.
     """
-    tokens = _read()
-    if token is None:
-        tokens.pop(url, None)
-    else:
-        tokens[url] = token
     path = tokens_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    # Nobody else can read it at any moment, as it never exists with other permissions.
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(tokens, file)
-    part.replace(path)
+    lock = FileLock(path.with_suffix(".lock"))
+    lock.acquire(wait=True)
+    try:
+        tokens = _read()
+        if token is None:
+            tokens.pop(url, None)
+        else:
+            tokens[url] = token
+        with whole_file(path, permissions=0o600) as file:
+            file.write(json.dumps(tokens).encode())
+    finally:
+        lock.release()
 
 
 def _read() -> dict[str, str]:

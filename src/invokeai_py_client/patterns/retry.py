@@ -22,13 +22,14 @@ from invokeai_py_client.live.state.queue_item import QueueItem
 from invokeai_py_client.option_checks import at_least_one, unusable
 from invokeai_py_client.patterns.giving_up import awaited_canceled_if_given_up, canceled_if_given_up
 from invokeai_py_client.run import ProgressCallback
-from invokeai_py_client.workflow.inputs import InputKey, WorkflowInputs, set_all
+from invokeai_py_client.workflow.inputs import WorkflowInputs, set_all
 from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
 
 logger = logging.getLogger("invokeai_py_client.patterns")
 
-Fallback = Mapping[InputKey, Any] | Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any]
-"""Values of inputs, as for `WorkflowHandle.set_many`."""
+# Not `InputKey`: Mapping is invariant in its key type, so mappings of fewer types of keys would be rejected.
+Fallback = Mapping[Any, Any]
+"""Values of inputs, by the same keys as for `WorkflowHandle.set_many`."""
 
 
 def execute_with_retry(

@@ -79,7 +79,8 @@ class KeepsImageWorkflows(Protocol):
 class KeepsWorkflows(Protocol):
     """The part of a client that `WorkflowDefinition.from_image` needs."""
 
-    @property
+    # A cached property as in the client: pyright does not accept one for a property of a protocol.
+    @cached_property
     def image_repo(self) -> KeepsImageWorkflows:
         """The images."""
         ...

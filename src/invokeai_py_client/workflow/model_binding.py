@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from invokeai_py_client.workflow.fields import Field, FieldPlace
 from invokeai_py_client.workflow.references import (
@@ -77,7 +77,11 @@ class ModelBinding(Sequence[ModelChange]):
     def __len__(self) -> int:
         return len(self._changes)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> ModelChange: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ModelChange, ...]: ...
+    def __getitem__(self, index: int | slice) -> ModelChange | tuple[ModelChange, ...]:
         """Return the change at an index, or those of a slice."""
         return self._changes[index]
 

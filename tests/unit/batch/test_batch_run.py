@@ -6,6 +6,8 @@ import asyncio
 import csv
 import hashlib
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Sized
 from pathlib import Path
@@ -212,6 +214,22 @@ def test_waiting(server: BatchServer, client: Runs) -> None:
     assert (told[0].progress, told[0].eta, told[0].counts["pending"]) == (0, None, 5)
     assert told[-1] == end == BatchProgress(5, {**dict.fromkeys(end.counts, 0), "completed": 5}, 100, 0)
     assert [each.progress for each in told] == sorted(each.progress for each in told)
+
+
+def test_rows_that_are_being_sent_are_not_done(server: BatchServer, client: Runs) -> None:
+    may_store = threading.Event()
+
+    async def hold() -> None:
+        await asyncio.to_thread(may_store.wait, 60)
+
+    server.before_storing = hold
+    batch = client.begin(Plan(range(5)))
+    while not server.arriving:
+        time.sleep(0.01)
+    seen = batch.progress
+    may_store.set()
+    assert seen == 0
+    assert batch.wait(60).progress == 100
 
 
 async def test_waiting_on_a_loop(server: BatchServer, client: Runs) -> None:

@@ -39,11 +39,18 @@ def test_how_pixels_differ() -> None:
     assert sentence_of(found) == "It is 4 x 5, and was 4 x 4."
 
 
+def test_16_bit_pixels_are_not_clipped() -> None:
+    assert difference_of(png("I;16", colour=1000), png("I;16", colour=1000)) is None
+    found = difference_of(png("I;16", colour=1000), png("I;16", colour=1000, dot=60000))
+    assert found == {"pixels": 1, "of": 16, "largest": 229.572, "mean": 14.3483}
+    assert difference_of(png("I;16", colour=1000), png("I;16", colour=1001)) is not None
+
+
 def edge(source: str, target: str, field: str) -> dict[str, Any]:
     return {"source": {"node_id": source, "field": "x"}, "destination": {"node_id": target, "field": field}}
 
 
-GRAPH = {
+GRAPH: dict[str, Any] = {
     "nodes": {
         "text": {"type": "string", "value": "a tiger"},
         "positive": {"type": "compel", "prompt": "unused"},
@@ -75,7 +82,7 @@ GRAPH = {
 
 
 def test_the_graph_tells_the_parameters() -> None:
-    assert parameters_of({}, GRAPH) == {
+    assert parameters_of({}, GRAPH, has_workflow=False) == {
         "positive_prompt": "a tiger",
         "negative_prompt": "dogs",
         "model": "dreams",
@@ -106,10 +113,10 @@ def test_a_flux_graph_has_them_at_other_places() -> None:
         "edges": [edge("encoder", "denoise", "positive_text_conditioning")],
     }
     expected = {"positive_prompt": "a lion", "steps": 4, "guidance": 3.5, "seed": 1, "width": 1024, "height": 64}
-    assert parameters_of({}, graph) == expected
+    assert parameters_of({}, graph, has_workflow=True) == expected
 
 
-def test_metadata_come_first_and_the_graph_fills_in() -> None:
+def test_metadata_of_the_web_ui_come_first_and_the_graph_fills_in() -> None:
     metadata = {
         "positive_prompt": "from the metadata",
         "model": {"key": "k", "name": "other", "base": "sdxl"},
@@ -119,11 +126,41 @@ def test_metadata_come_first_and_the_graph_fills_in() -> None:
         "steps": None,
         "width": {"odd": 1},
     }
-    found = parameters_of(metadata, GRAPH)
+    found = parameters_of(metadata, GRAPH, has_workflow=False)
     assert found["positive_prompt"] == "from the metadata"
     assert (found["model"], found["vae_model"], found["denoise_strength"]) == ("other", "sharp", 0.4)
     assert found["loras"] == [{"model_name": "wings", "weight": 0.75}]
     assert (found["steps"], found["width"]) == (20, 512)
+
+
+def test_the_graph_comes_first_if_a_workflow_made_the_image() -> None:
+    written = {"type": "core_metadata", "positive_prompt": "from the workflow", "steps": 8, "clip_skip": 1}
+    graph = {
+        "nodes": {**GRAPH["nodes"], "about": written},
+        "edges": [*GRAPH["edges"], edge("about", "later", "metadata")],
+    }
+    found = parameters_of(written, graph, has_workflow=True)
+    assert (found["positive_prompt"], found["steps"], found["clip_skip"]) == ("a tiger", 20, 1)
+
+
+def test_metadata_that_the_run_computed_come_before_the_graph() -> None:
+    graph = {
+        "nodes": {
+            "template": {"type": "dynamic_prompt", "prompt": "a {lion|tiger}"},
+            "each": {"type": "iterate"},
+            "positive": {"type": "compel"},
+            "denoise": {"type": "denoise_latents", "steps": 20},
+            "about": {"type": "core_metadata", "steps": 8},
+        },
+        "edges": [
+            edge("template", "each", "collection"),
+            edge("each", "positive", "prompt"),
+            edge("each", "about", "positive_prompt"),
+            edge("positive", "denoise", "positive_conditioning"),
+        ],
+    }
+    found = parameters_of({"positive_prompt": "a lion", "steps": 8}, graph, has_workflow=True)
+    assert (found["positive_prompt"], found["steps"]) == ("a lion", 20)
 
 
 @pytest.mark.parametrize(
@@ -136,4 +173,4 @@ def test_metadata_come_first_and_the_graph_fills_in() -> None:
     ],
 )
 def test_odd_graphs_tell_what_they_can(graph: dict[str, Any]) -> None:
-    assert {*parameters_of({}, graph)} <= {"steps"}
+    assert {*parameters_of({}, graph, has_workflow=True)} <= {"steps"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,14 @@ def test_only_the_owner_can_read_them() -> None:
     finally:
         os.umask(umask)
     assert stat.S_IMODE(tokens_path().stat().st_mode) == 0o600
-    assert [path.name for path in tokens_path().parent.iterdir()] == ["tokens.json"]
+    assert {path.name for path in tokens_path().parent.iterdir()} == {"tokens.json", "tokens.lock"}
+
+
+def test_concurrent_logins_keep_all_tokens() -> None:
+    # A thread is as good as a process: each login opens the lock file anew.
+    with ThreadPoolExecutor(4) as logins:
+        [*logins.map(lambda number: store_token(f"http://x{number}", "t"), range(40))]
+    assert len(json.loads(tokens_path().read_text(encoding="utf-8"))) == 40
 
 
 @pytest.mark.parametrize("text", ['{"s3cret', '["s3cret"]'])

@@ -69,8 +69,15 @@ def test_a_detached_server_that_its_own_program_stops_is_forgotten(fake_cache: P
 
 
 def test_a_detached_server_that_does_not_start_is_forgotten(fake_cache: Path, state: Path) -> None:
+    ends_once_it_is_recorded = f"""
+import pathlib, sys, time
+while not [*pathlib.Path({str(state)!r}).glob("*.json")]:
+    time.sleep(0.01)
+print("out of luck")
+sys.exit(3)
+"""
     with pytest.raises(LocalServerError, match="out of luck"):
-        server(fake_cache, "print('out of luck'); sys.exit(3)").start(detached=True)
+        server(fake_cache, ends_once_it_is_recorded).start(detached=True)
     assert [*state.iterdir()] == []
 
 

@@ -91,7 +91,12 @@ class WorkflowHandleMethods(Blocking["public.AsyncWorkflowHandle"]):
     @overload
     def set_many(
         self,
-        values: Mapping[str, Any] | Mapping[int, Any] | Mapping[tuple[str, str], Any],
+        values: Mapping[str, Any]
+        | Mapping[int, Any]
+        | Mapping[tuple[str, str], Any]
+        | Mapping[int | str, Any]
+        | Mapping[int | tuple[str, str], Any]
+        | Mapping[str | tuple[str, str], Any],
         *,
         override_edge: bool = False,
     ) -> None: ...
