@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from invokeai_py_client.workflow.document import Node
-from invokeai_py_client.workflow.json_values import copied
+from invokeai_py_client.workflow.json_values import as_javascript
 from invokeai_py_client.workflow.templates import InputTemplate, NodeTemplate
 
 NODES_WITH_EXTRA_INPUTS = frozenset({"core_metadata"})
@@ -92,7 +92,7 @@ def _move_collection(inputs: dict[str, Mapping[str, Any]], connected: Callable[[
 def _fresh(template: InputTemplate) -> dict[str, Any]:
     """Return the input of a newly created node."""
     value = template.default if template.default is not None else _FALLBACKS.get(template.type.name)
-    return {"name": template.name, "label": "", **({} if value is None else {"value": copied(value)})}
+    return {"name": template.name, "label": "", **({} if value is None else {"value": as_javascript(value)})}
 
 
 def _with_defaults(value: Any, default: Any) -> Any:

@@ -142,6 +142,10 @@ def test_a_default_is_a_copy() -> None:
     assert known.inputs["list"].default == [1]
 
 
+def test_a_whole_default_is_an_integer_as_in_the_web_ui() -> None:
+    assert isinstance(values_after_update(template(of_type("x", "FloatField", 1.0)))["x"], int)
+
+
 def test_metadata_nodes_keep_inputs_that_their_template_lacks(templates: NodeTemplates) -> None:
     old = the_node("core_metadata", "1.0.0", mine=5)
     updated = updated_inputs(old, old.inputs, templates["core_metadata"], connected=tuple)
