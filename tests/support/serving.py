@@ -52,6 +52,8 @@ class ServerThread(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.do(self.stop())
+        # Connections are closed in the next rounds of the loop.
+        self.do(asyncio.sleep(0))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
