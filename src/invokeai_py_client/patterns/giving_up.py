@@ -22,7 +22,7 @@ def canceled_if_given_up(run: Run) -> Iterator[None]:
         try:
             run.cancel()
         except InvokeAIError as error:
-            _warn(run.batch_id, error)
+            warn_not_canceled(run.batch_id, error)
         else:
             _tell_canceled(reason)
         raise
@@ -37,7 +37,7 @@ async def awaited_canceled_if_given_up(run: AsyncRun) -> AsyncIterator[None]:
         try:
             await run.cancel()
         except InvokeAIError as error:
-            _warn(run.batch_id, error)
+            warn_not_canceled(run.batch_id, error)
         else:
             _tell_canceled(reason)
         raise
@@ -51,5 +51,6 @@ def _tell_canceled(reason: BaseException) -> None:
         reason.args = (what + reason.hint,)
 
 
-def _warn(batch_id: str, error: InvokeAIError) -> None:
+def warn_not_canceled(batch_id: str, error: InvokeAIError) -> None:
+    """Warn that a run that nobody wants any more may run on."""
     logger.warning("batch %s is no longer waited for, and could not be canceled: %s", batch_id, error)

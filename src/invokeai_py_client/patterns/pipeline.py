@@ -21,7 +21,7 @@ from invokeai_py_client.client import InvokeAIClient
 from invokeai_py_client.errors import InvokeAIError, PipelineError, SettingsError
 from invokeai_py_client.fixed_attributes import FixedAttributes
 from invokeai_py_client.option_checks import at_least_one
-from invokeai_py_client.patterns.giving_up import awaited_canceled_if_given_up, canceled_if_given_up
+from invokeai_py_client.patterns.giving_up import awaited_canceled_if_given_up, canceled_if_given_up, warn_not_canceled
 from invokeai_py_client.workflow.document import WorkflowDefinition
 from invokeai_py_client.workflow.outputs import OutputMapping
 from invokeai_py_client.workflow_handle import AsyncWorkflowHandle
@@ -376,5 +376,7 @@ class _InFlight:
             self.is_ended = True
             runs = [*self._runs]
         for run in runs:
-            with contextlib.suppress(InvokeAIError):
+            try:
                 run.cancel()
+            except InvokeAIError as error:
+                warn_not_canceled(run.batch_id, error)
