@@ -115,8 +115,9 @@ class BatchFolder:
             BatchFolderError: the folder cannot be written.
         """
         with self._guard:
+            # The count goes up only if the thread starts, and before the thread can lower it.
+            done = asyncio.get_running_loop().run_in_executor(None, self._counted, work, *args)
             self._threads += 1
-        done = asyncio.get_running_loop().run_in_executor(None, self._counted, work, *args)
         with self.writing():
             try:
                 return await asyncio.shield(done)

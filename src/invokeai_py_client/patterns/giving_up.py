@@ -52,5 +52,5 @@ def _tell_canceled(reason: BaseException) -> None:
 
 
 def warn_not_canceled(batch_id: str, error: InvokeAIError) -> None:
-    """Warn that a run that nobody wants any more may run on."""
-    logger.warning("batch %s is no longer waited for, and could not be canceled: %s", batch_id, error)
+    """Warn that a run that was given up may continue."""
+    logger.warning("batch %s was given up, but could not be canceled: %s", batch_id, error)

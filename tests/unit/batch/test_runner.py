@@ -179,7 +179,7 @@ def test_a_batch_that_was_paused_and_has_ended_runs_its_failed_rows_again(server
     assert batch.wait(60).counts["completed"] == 1
 
 
-def test_failed_rows_are_not_run_again_while_the_batch_is_being_canceled(server: BatchServer, client: Runs) -> None:
+def test_failed_rows_are_not_run_again_while_the_batch_is_being_canceled() -> None:
     """Its other rows would be sent as well."""
 
     class Stubborn(BatchServer):
@@ -369,7 +369,7 @@ def test_rows_that_were_being_sent_at_ctrl_c_and_are_stored_late_are_run_once(
 
 
 def test_rows_that_were_stored_before_ctrl_c_but_answered_late_are_run(
-    client: Runs, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The withdrawal of the request comes when the batch has gone on."""
     monkeypatch.setattr(withdrawal, "RELEASE", 0.05)

@@ -46,7 +46,7 @@ MOST_BEFORE_THE_END = 99.9
 """Percent: 100 is shown only once an item has completed."""
 
 _GONE_TYPE = "QueueItemGone"
-GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned, and how it ended is unknown."
+GONE = "The item is no longer in the server's queue: it was deleted, cleared or pruned. Its outcome is unknown."
 
 E = TypeVar("E", bound=InvocationEvent)
 
