@@ -70,7 +70,7 @@ class Terminal:
 
     def read_until_frame(self, wanted: str, seconds: float = 30) -> list[str]:
         """Read until the screen shows something, and return its lines."""
-        self._read_while(lambda: not re.search(wanted, "\n".join(self.frame)), seconds)
+        self.read_while(lambda: not re.search(wanted, "\n".join(self.frame)), seconds)
         return self.frame
 
     def has_its_modes_back(self) -> bool:
@@ -79,15 +79,20 @@ class Terminal:
 
     def read_until(self, wanted: str, seconds: float = 30) -> None:
         """Read until the program has shown something."""
-        self._read_while(lambda: not re.search(wanted, self.text), seconds)
+        self.read_while(lambda: not re.search(wanted, self.text), seconds)
 
-    def settle(self, quiet: float = 0.2, seconds: float = 10) -> None:
-        """Read until something new was shown, and then nothing for a while."""
+    def read_while(self, is_missing: Callable[[], bool], seconds: float = 30) -> None:
+        """Read for as long as something is missing, be it on the screen or elsewhere."""
         deadline = time.monotonic() + seconds
-        wait = seconds
-        while (left := deadline - time.monotonic()) > 0 and select.select([self._ours], [], [], min(wait, left))[0]:
-            self.raw += self._read()
-            wait = quiet
+        while is_missing():
+            left = deadline - time.monotonic()
+            assert left > 0, self.text
+            if select.select([self._ours], [], [], min(left, 0.1))[0]:
+                more = self._read()
+                assert more, self.text
+                self.raw += more
+                if self._has_sixel and SIXEL_QUERY in more:
+                    self.type(_SIXEL_ANSWER)
 
     def end(self, seconds: float = 30) -> int:
         """Wait until the program has ended, and read the rest."""
@@ -104,18 +109,6 @@ class Terminal:
             self.program.kill()
             self.program.wait()
         os.close(self._ours)
-
-    def _read_while(self, is_missing: Callable[[], bool], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while is_missing():
-            left = deadline - time.monotonic()
-            assert left > 0, self.text
-            if select.select([self._ours], [], [], left)[0]:
-                more = self._read()
-                assert more, self.text
-                self.raw += more
-                if self._has_sixel and SIXEL_QUERY in more:
-                    self.type(_SIXEL_ANSWER)
 
     def _read(self) -> str:
         try:

@@ -44,9 +44,11 @@ def complete(
     """Types the beginning of a command line and Tab, and returns the words that the command then gets."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    # What the shell runs is the command, but for one that shows the words it got.
+    answers = tmp_path / "answers"
+    answers.touch()
+    # What the shell runs is the command, which also notes each answer to a Tab, but for one that shows its words.
     for name, action in {
-        "invokeai-client": f'exec "{sys.executable}" -m invokeai_py_client.cli "$@"',
+        "invokeai-client": f'"{sys.executable}" -m invokeai_py_client.cli "$@"; echo >>"{answers}"',
         "words": f'"{sys.executable}" -c \'import json, sys; print("<" + json.dumps(sys.argv[1:]) + ">")\' "$@"',
     }.items():
         (programs / name).write_text(f"#!/bin/sh\n{action}\n")
@@ -65,10 +67,10 @@ def complete(
 
     def typed(line: str) -> str:
         before = len(re.findall(r"<\[.*?\]>", terminal.text))
-        terminal.type(line)
-        terminal.settle()
-        terminal.type("\t")
-        terminal.settle()
+        answered = answers.stat().st_size
+        terminal.type(f"{line}\t")
+        # Keys that follow a Tab at once can change what it does.
+        terminal.read_while(lambda: answers.stat().st_size == answered)
         # Ctrl-A, and the command becomes the argument of another one.
         terminal.type("\x01words \r")
         terminal.read_until(r"(?s)(?:<\[.*?\]>.*?){" + str(before + 1) + "}")
