@@ -232,6 +232,8 @@ class Submissions:
     ) -> AsyncIterator[TrackedRun | None]:
         """Follow a batch if it is in the queue. Otherwise the caller can send it while it holds the lock of the batch.
 
+        Waits until no withdrawal of the batch is running.
+
         Args:
             queue_id: the queue.
             batch_id: the batch.
@@ -245,6 +247,8 @@ class Submissions:
         """
         lock = self._locks.setdefault((asyncio.get_running_loop(), batch_id), asyncio.Lock())
         async with lock:
+            # What is left of an earlier submission would cancel the items of the next one.
+            await self.withdrawn(batch_id)
             try:
                 there = None if is_new else await self._attacher.attach_if_there(queue_id, batch_id)
             except InvokeAIError as error:

@@ -541,6 +541,20 @@ async def test_a_batch_that_is_there_is_followed_and_not_sent_again() -> None:
     assert server.asked("enqueue_batch") == []
 
 
+@in_virtual_time
+async def test_a_batch_is_sent_again_only_when_its_withdrawal_is_done() -> None:
+    client = Client(QueueServer())
+    # The server is away, and comes back without the batch.
+    client.server.next("enqueue_batch", dropped)
+    client.server.next("batch_status", *[refused] * 5)
+    submission = asyncio.create_task(submit_once(client))
+    await asyncio.sleep(5)
+    await give_up(submission)
+    await submit_once(client)
+    await asyncio.sleep(60)
+    assert client.server.to_run("mine") == [1]
+
+
 def test_a_forked_child_does_not_wait_for_what_its_parent_was_submitting() -> None:
     server = QueueServer()
     client = Client(server)
@@ -598,7 +612,7 @@ async def test_a_batch_that_came_while_its_submission_waited_is_followed(priorit
 @in_virtual_time
 async def test_after_a_doubt_the_same_id_settles_it() -> None:
     client = Client(QueueServer(settings=Settings(timeout=8.0)))
-    client.server.next("enqueue_batch", swallowed)
+    client.server.next("enqueue_batch", dropped)
     client.server.next("batch_status", *[refused] * 20)
     with pytest.raises(errors.EnqueueInDoubtError) as caught:
         await client.submit(batch_id="mine")
