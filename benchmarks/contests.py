@@ -1,7 +1,8 @@
 """This client against others, each in an environment of its own, on one real server, in turn.
 
-Their scripts are in `peers/`. The server is a real one with the node pack of the tests, on which an item costs 30 ms
-instead of half a second, so that what the clients cost is not lost in it.
+Their scripts are in `peers/`. The server is a real one with the node pack of the tests, on which an item costs 10 to 20
+ms instead of half a second, so that what the clients cost is not lost in it. Items wait for 30 ms or more, as others do
+for their device: the server's own time for items that do nothing differs by half from process to process.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from typing import Any
 from tests.documents import container, form, node, shown
 
 from benchmarks.figures import OURS, Measurement
-from benchmarks.live import real_server
+from benchmarks.live import WAITING, real_server
 from benchmarks.scripted_server import ScriptedServer
-from benchmarks.timing import in_turn, interleaved, keeping_bytecode
+from benchmarks.timing import apart, in_turn, interleaved, keeping_bytecode
 from benchmarks.transfers import into_a_folder, noise
 from invokeai_py_client import InvokeAIClient
 
@@ -106,14 +107,17 @@ def contestants() -> Iterator[Path]:
 
 def contests() -> Iterator[Measurement]:
     """Run the contests that need a real server."""
-    # A negative `fail_at` changes nothing: it tells rows apart.
-    sleep = node("sleep", "test_sleep", "1.0.0", seconds=0.0, fail_at=-1)
     with contestants() as folder, real_server() as url:
-        given = _documents(folder, sleep)
-        yield from singles(url, given)
-        yield from gatherings(url, given)
-        yield from batches(url, given)
+        yield from singles(url, folder)
+        yield from gatherings(url, folder)
+        yield from batches(url, folder)
         yield from transfers(url, folder)
+
+
+def _sleep(folder: Path, seconds: float) -> dict[str, str]:
+    """Write the documents of a workflow whose node sleeps."""
+    # A negative `fail_at` changes nothing: it tells rows apart.
+    return _documents(folder, node("sleep", "test_sleep", "1.0.0", seconds=seconds, fail_at=-1))
 
 
 def _documents(folder: Path, only: dict[str, Any]) -> dict[str, str]:
@@ -140,7 +144,7 @@ def _documents(folder: Path, only: dict[str, Any]) -> dict[str, str]:
 
 def starts() -> Iterator[Measurement]:
     """From the start of an interpreter until the first enqueue request is at the server, which is a scripted one."""
-    with contestants() as folder, ScriptedServer.in_a_thread() as (server, url):
+    with contestants() as folder, apart(ScriptedServer.in_a_thread()) as (server, url):
         given = _documents(folder, node("add", "add", "1.0.1", a=1, b=2))
 
         def start(contestant: Contestant) -> float:
@@ -155,13 +159,14 @@ def starts() -> Iterator[Measurement]:
     yield from _compared("start to the first request", "ms", taken, at_most_ratio=1.6, scale=1000)
 
 
-def singles(url: str, given: dict[str, str]) -> Iterator[Measurement]:
+def singles(url: str, folder: Path) -> Iterator[Measurement]:
     """One run after another: what submit and wait add to the time between creation and end that the server tells.
 
     Each run sleeps for a time of its own, drawn from a range as long as the longest interval of a poll.
     """
     overheads: dict[str, list[float]] = {name: [] for name in (*(one.name for one in CONTESTANTS), AWAITED)}
     memory: dict[str, list[float]] = {one.name: [] for one in CONTESTANTS}
+    given = _sleep(folder, 0.0)
     for _ in range(SINGLES):
         seconds = [DURATIONS.uniform(0.2, 0.7) for _ in range(RUNS)]
         for contestant in in_turn(1, CONTESTANTS):
@@ -193,27 +198,35 @@ def _own_time(url: str, item_id: int) -> float:
     return (completed - created).total_seconds()
 
 
-def gatherings(url: str, given: dict[str, str]) -> Iterator[Measurement]:
-    """50 runs that are submitted and awaited together."""
-    yield from _processes("gathered", f"{TOGETHER} runs together", url, GATHERINGS, count=TOGETHER, **given)
+def gatherings(url: str, folder: Path) -> Iterator[Measurement]:
+    """50 runs that are submitted and awaited together. Polls every half second meet their end at any phase."""
+    longest = WAITING + 0.5 / TOGETHER
+    yield from _processes("gathered", f"{TOGETHER} runs together", url, folder, GATHERINGS, TOGETHER, longest)
     (peer,) = [contestant for contestant in CONTESTANTS if contestant.script == "client_1_1"]
-    returned = peer.run("gathered_awaited", url=url, count=10, **given)["result"]
+    returned = peer.run("gathered_awaited", url=url, count=10, **_sleep(folder, 0.0))["result"]
     yield Measurement("waits that returned, of 10 runs together", "", [returned], contestant=AWAITED)
 
 
-def batches(url: str, given: dict[str, str]) -> Iterator[Measurement]:
+def batches(url: str, folder: Path) -> Iterator[Measurement]:
     """A batch of 1,000 rows, until all have ended."""
-    yield from _processes("rows", f"a batch of {ROWS:,} rows", url, BATCHES, count=ROWS, **given)
+    yield from _processes("rows", f"a batch of {ROWS:,} rows", url, folder, BATCHES, ROWS, WAITING)
 
 
-def _processes(contest: str, name: str, url: str, rounds: int, **given: Any) -> Iterator[Measurement]:
-    """Run a contest in turn; tell the time, and the CPU time and memory of the process."""
+def _processes(
+    contest: str, name: str, url: str, folder: Path, rounds: int, count: int, longest: float
+) -> Iterator[Measurement]:
+    """Run a contest in turn, with items that wait for 30 ms up to `longest` seconds, the same for all in a round.
+
+    Tells the time, and the CPU time and memory of the process.
+    """
     told: list[list[dict[str, Any]]] = [[] for _ in CONTESTANTS]
     with InvokeAIClient.from_url(url) as client:
-        for contestant, its in in_turn(rounds, [*zip(CONTESTANTS, told, strict=True)]):
-            # The server slows down as its queue grows.
-            client.queue.clear()
-            its.append(contestant.run(contest, url=url, **given))
+        for _ in range(rounds):
+            given = _sleep(folder, DURATIONS.uniform(WAITING, longest))
+            for contestant, its in in_turn(1, [*zip(CONTESTANTS, told, strict=True)]):
+                # The server slows down as its queue grows.
+                client.queue.clear()
+                its.append(contestant.run(contest, url=url, count=count, **given))
     for what, unit, key in (
         (name, "s", "result"),
         (f"CPU of the client, {name}", "s", "cpu"),

@@ -25,6 +25,7 @@ from tests.support.scripted_server import WORKFLOW
 from benchmarks.figures import Measurement
 from benchmarks.peers.contest import peak_memory
 from benchmarks.peers.floor import connected, enqueue
+from benchmarks.timing import apart, in_turn
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, WorkflowHandle
 
 ROOT = Path(__file__).parents[1]
@@ -56,13 +57,15 @@ def scale() -> Iterator[Measurement]:
     yield Measurement(name, "MiB", [max(memory) - memory[0]], at_most=5)
 
 
-def beside_live_runs(rounds: int = 2) -> Iterator[Measurement]:
+def beside_live_runs(rounds: int = 4) -> Iterator[Measurement]:
     """CPU of events that come for all live runs in turns, against the same frames received by aiohttp."""
-    cpu: dict[int, list[float]] = {}
+    cpu: dict[int, list[float]] = {count: [] for count in LIVE}
+    floor: dict[int, list[float]] = {count: [] for count in LIVE}
+    for count in in_turn(rounds, LIVE):
+        cpu[count].append(taken("events", count)[1])
+        floor[count].append(taken("bare_events", count)[1])
     for count in LIVE:
-        both = [(taken("events", count), taken("bare_events", count)) for _ in range(rounds)]
-        cpu[count], floor = [ours for (_, ours), _ in both], [least for _, (_, least) in both]
-        yield Measurement("CPU of an event beside live runs", "us", cpu[count], floor, scale=1e6, at=count)
+        yield Measurement("CPU of an event beside live runs", "us", cpu[count], floor[count], scale=1e6, at=count)
     name = f"CPU of an event beside {LIVE[-1]:,} live runs, against one live run"
     yield Measurement(name, "us", cpu[LIVE[-1]], cpu[LIVE[0]], scale=1e6, at_most_ratio=1.2)
 
@@ -74,7 +77,7 @@ def taken(program: str, runs: int, in_order: int = 0) -> list[float]:
         return its
 
 
-def throughput(rounds: int = 2) -> Iterator[Measurement]:
+def throughput(rounds: int = 3) -> Iterator[Measurement]:
     """One socket, 500 live runs: events a second, and the client's own CPU for one of them.
 
     A real server runs one item after another. Events of all runs in turns are the worst case for a processor's caches.
@@ -89,7 +92,13 @@ def throughput(rounds: int = 2) -> Iterator[Measurement]:
 
 @contextmanager
 def server(module: str, *arguments: int) -> Iterator[str]:
-    """Run a server's module; gives the address that it prints."""
+    """Run a server's module on a core of its own; gives the address that it prints."""
+    with apart(_server(module, *arguments)) as url:
+        yield url
+
+
+@contextmanager
+def _server(module: str, *arguments: int) -> Iterator[str]:
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:

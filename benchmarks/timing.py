@@ -72,6 +72,34 @@ def cpu_of_code(code: str) -> Way:
 
 
 @contextlib.contextmanager
+def apart(server: contextlib.AbstractContextManager[T]) -> Iterator[T]:
+    """Enter the context of a server, which starts on the first core; what runs in this context has the others.
+
+    On a machine with few cores, the same work takes longer or shorter where its client and the server happen to meet,
+    and for minutes at a time: 500 downloads took 0.47 or 0.75 s.
+    """
+    with contextlib.ExitStack() as opened:
+        with _on(slice(1)):
+            entered = opened.enter_context(server)
+        with _on(slice(1, None)):
+            yield entered
+
+
+@contextlib.contextmanager
+def _on(cores: slice) -> Iterator[None]:
+    """Have this thread, and what it starts, run on some of its cores, where the system can do that."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[cores] or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
 def keeping_bytecode() -> Iterator[None]:
     """While the context is open, interpreters that are started keep compiled modules, as those of a user do.
 

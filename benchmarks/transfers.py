@@ -16,7 +16,7 @@ import PIL.Image
 from benchmarks.figures import Measurement
 from benchmarks.peers import floor, ours
 from benchmarks.scale import server
-from benchmarks.timing import interleaved, timed
+from benchmarks.timing import apart, interleaved, timed
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.local import LocalServer
 
@@ -52,7 +52,7 @@ def transfers() -> Iterator[Measurement]:
         with local, InvokeAIClient.from_url(local.url) as client:
             client.image_repo.upload_many([picture])
         fill(local, RECORDS)
-        with local, InvokeAIClient.from_url(local.url) as client:
+        with apart(local), InvokeAIClient.from_url(local.url) as client:
             yield from listing(local.url, client)
 
 
