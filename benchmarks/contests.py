@@ -84,8 +84,8 @@ AWAITED = "invokeai-py-client 1.1.1, awaited"
 STARTS = 7
 SINGLES = 2
 GATHERINGS = 7
-BATCHES = 1
-UPLOADS = 1
+BATCHES = 2
+UPLOADS = 2
 DOWNLOADS = 6
 
 RUNS = 3

@@ -23,7 +23,7 @@ from invokeai_py_client.local import LocalServer
 DOWNLOADS = 1000
 UPLOADS = 500
 RECORDS = 10_000
-ROUNDS = 4
+ROUNDS = 8
 
 _SIDE = 183
 """Noise of so many pixels a side is a PNG of 100 KB."""
