@@ -85,7 +85,7 @@ STARTS = 7
 SINGLES = 2
 GATHERINGS = 7
 BATCHES = 2
-UPLOADS = 2
+UPLOADS = 1
 DOWNLOADS = 6
 
 RUNS = 3
@@ -236,7 +236,10 @@ def _processes(
 
 
 def transfers(url: str, folder: Path) -> Iterator[Measurement]:
-    """500 uploads, and their downloads into a folder; eight at a time, for all."""
+    """500 uploads, and their downloads into a folder; eight at a time, for all.
+
+    More rounds of uploads would change the downloads of a client that lists all images for each.
+    """
     picture = str(noise(folder / "noise.png"))
     upload = [partial(_result, one, "upload", url=url, picture=picture, count=PICTURES) for one in CONTESTANTS]
     taken = interleaved(UPLOADS, *upload, warm_up=False)
