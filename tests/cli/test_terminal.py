@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cli.terminals import CTRL_C, SIXEL_QUERY, TerminalMaker, terminal
 
-from invokeai_py_client import InvokeAIClient
+from invokeai_py_client import InvokeAIClient, QueueItemStatusChanged
 from invokeai_py_client.local import LocalServer
 
 __all__ = ["terminal"]
@@ -128,9 +128,10 @@ def test_a_batch_is_stopped_by_ctrl_c_and_goes_on(
 def test_the_second_ctrl_c_leaves_a_batch_at_once(
     terminal: TerminalMaker, sleep_file: Path, server: LocalServer, client: InvokeAIClient, tmp_path: Path
 ) -> None:
-    shown = terminal("sweep", sleep_file, "--vary", "Seconds=60,61", "--out", tmp_path / "o")
+    with client.stream_queue_events() as events:
+        shown = terminal("sweep", sleep_file, "--vary", "Seconds=60,61", "--out", tmp_path / "o")
+        next(one for one in events if isinstance(one, QueueItemStatusChanged) and one.status == "in_progress")
     shown.read_until("0 of 2 rows")
-    assert client.queue.wait_until_idle(0) is False
     os.kill(server.pid, signal.SIGSTOP)
     try:
         shown.type(CTRL_C)

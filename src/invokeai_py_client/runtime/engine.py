@@ -29,6 +29,10 @@ logger = logging.getLogger("invokeai_py_client")
 PATIENCE = 2.0
 """Seconds that a cancelled coroutine or a closing engine gets to clean up before it is abandoned."""
 
+NOTICES_CTRL_C = 0.2
+"""Seconds for which a thread waits at a time. One that waits without end does not notice Ctrl-C if it comes in the
+instant before the wait, and on Windows never."""
+
 _LEAST = 0.05
 """Seconds; the minimum time for each step of a clean-up."""
 
@@ -264,7 +268,7 @@ class Engine:
         work = _Work(coro)
         try:
             self._hand_over(work)
-            return work.done.result()
+            return _result_of(work.done)
         except BaseException:
             if not work.done.done():
                 # The coroutine was not handed over, or this thread was interrupted.
@@ -424,6 +428,17 @@ class Engine:
             # Collecting the loop would close file descriptors that the parent's loop waits on.
             _INHERITED.append(self._worker)
             self._worker = None
+
+
+def _result_of(done: concurrent.futures.Future[T]) -> T:
+    """Wait in this thread, and return the result."""
+    while True:
+        try:
+            return done.result(NOTICES_CTRL_C)
+        except TimeoutError:
+            # The coroutine may have raised it.
+            if done.done():
+                return done.result()
 
 
 def _ended(done: concurrent.futures.Future[Any]) -> asyncio.Future[None]:

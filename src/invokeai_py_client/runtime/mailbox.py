@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from invokeai_py_client.runtime.engine import NOTICES_CTRL_C
 
 T = TypeVar("T")
 
@@ -123,10 +127,10 @@ class Mailbox(Generic[T]):
         Raises:
             MailboxClosed: no items wait, and no more will come.
         """
-        if timeout is not None:
-            timeout = min(timeout, threading.TIMEOUT_MAX)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
+            while not (self._waiting or self._closed) and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(min(left, NOTICES_CTRL_C))
             return self._take_all()
 
     async def take_async(self) -> list[T]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import asyncio
 import concurrent.futures
 import contextlib
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from invokeai_py_client.errors import ClientClosedError, EngineThreadError
-from invokeai_py_client.runtime.engine import Engine, LoopWatch
+from invokeai_py_client.runtime.engine import NOTICES_CTRL_C, Engine, LoopWatch
 
 
 @pytest.fixture
@@ -202,6 +203,32 @@ def test_a_background_task_that_fails_is_logged(engine: Engine, caplog: pytest.L
 
     engine.block(start())
     assert "background task 'bad one' ended by an error" in caplog.text
+
+
+def test_ctrl_c_is_noticed_although_it_does_not_wake_the_waiting_thread(engine: Engine) -> None:
+    ended: list[str] = []
+
+    async def interrupted() -> None:
+        # As on Windows, or in the instant before the wait: the main thread only finds out when it looks.
+        _thread.interrupt_main()
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            ended.append("canceled")
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.block(interrupted())
+    assert ended == ["canceled"]
+
+
+def test_a_timeout_error_of_the_coroutine_is_raised_however_long_it_took(engine: Engine) -> None:
+    async def late() -> None:
+        await asyncio.sleep(2 * NOTICES_CTRL_C)
+        raise TimeoutError("the coroutine's own")
+
+    with pytest.raises(TimeoutError, match="the coroutine's own"):
+        engine.block(late())
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import asyncio
 import threading
 import time
@@ -181,6 +182,22 @@ def test_who_asks_for_the_close_is_told_once() -> None:
     assert mailbox.is_closed
     mailbox.when_closed(lambda: calls.append("now"))
     assert calls == ["then", "now"]
+
+
+@pytest.mark.parametrize("timeout", [None, 20.0])
+def test_ctrl_c_is_noticed_although_it_does_not_wake_the_waiting_thread(timeout: float | None) -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    pressing = threading.Timer(0.05, _thread.interrupt_main)
+    pressing.start()
+    # A wait that does not notice it would end with the mailbox.
+    closing = threading.Timer(15, mailbox.close)
+    closing.start()
+    with pytest.raises(KeyboardInterrupt):
+        mailbox.take(timeout)
+    assert closing.is_alive()
+    closing.cancel()
+    closing.join()
+    pressing.join()
 
 
 def test_a_take_with_a_timeout_ends_without_anything() -> None:
