@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,9 @@ HERE = Path(__file__).parent
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
 settings.load_profile("search")
+
+# Where the tests run in the background of a shell, Ctrl-C is ignored, and the programs that they start inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The servers of the tests ask nobody but this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"
