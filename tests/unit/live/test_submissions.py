@@ -612,7 +612,7 @@ async def test_a_batch_that_came_while_its_submission_waited_is_followed(priorit
 @in_virtual_time
 async def test_after_a_doubt_the_same_id_settles_it() -> None:
     client = Client(QueueServer(settings=Settings(timeout=8.0)))
-    client.server.next("enqueue_batch", dropped)
+    client.server.next("enqueue_batch", swallowed)
     client.server.next("batch_status", *[refused] * 20)
     with pytest.raises(errors.EnqueueInDoubtError) as caught:
         await client.submit(batch_id="mine")
