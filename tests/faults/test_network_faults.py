@@ -243,8 +243,8 @@ def test_a_zip_whose_event_was_lost_is_not_waited_for(
     assert through.image_repo.download_zip(tmp_path / "whole.zip", image_names=[name]).stat().st_size > 50
     proxy.websocket_latency = 60.0
     with ThreadPoolExecutor(1) as pool:
-        zipped = pool.submit(through.image_repo.download_zip, tmp_path / "lost.zip", image_names=[name])
         before = through.stats().requests
+        zipped = pool.submit(through.image_repo.download_zip, tmp_path / "lost.zip", image_names=[name])
         while through.stats().requests == before:
             time.sleep(0.01)
         proxy.reset_websockets()
