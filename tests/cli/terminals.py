@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -24,8 +23,6 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def _takes_the_terminal() -> None:
-    # Ctrl-C is ignored where the tests run in the background of a shell, and programs inherit that.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Shells control jobs only on a terminal of their own.
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 

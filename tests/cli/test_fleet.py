@@ -91,7 +91,6 @@ def test_in_a_pipe_it_is_a_line_for_each_reading(environment: dict[str, str], fl
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     # So that a line that never comes ends the test.
     guard = threading.Timer(60, watching.kill)

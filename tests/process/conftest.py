@@ -12,9 +12,6 @@ import pytest
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
 
-# A shell starts its background jobs with SIGINT ignored, and their children inherit that.
-_HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-
 
 @pytest.fixture
 def run_program() -> Program:
@@ -39,7 +36,7 @@ def start_program() -> Iterator[Start]:
 
     def start(code: str, *arguments: str) -> subprocess.Popen[str]:
         program = subprocess.Popen(
-            [sys.executable, "-c", _HEAR_CTRL_C + textwrap.dedent(code), *arguments],
+            [sys.executable, "-c", textwrap.dedent(code), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -161,7 +161,6 @@ def test_in_the_foreground_it_is_stopped_with_its_program(root: Path, number: si
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with process:
         assert process.stdout is not None
