@@ -65,7 +65,7 @@ mutants: $(VENV)/.synced  ## Print how many sampled mutants the unit and propert
 	$(UV) sync --quiet --locked --inexact --all-extras --group mutants
 	$(RUN) scripts/mutants.py
 
-bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes half an hour; PARTS="startup events": only these)
+bench: $(VENV)/.synced  ## Measure, and write the figures and plots of README and docs (takes an hour; PARTS="startup events": only these)
 	$(UV) sync --quiet --locked --inexact --all-extras --group bench
 	$(RUN) -m benchmarks $(PARTS)
 

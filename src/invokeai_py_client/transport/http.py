@@ -50,7 +50,7 @@ from invokeai_py_client.transport.credentials import Credentials
 from invokeai_py_client.transport.error_responses import error_for, is_of_any_server, not_invokeai, unknown_shape
 from invokeai_py_client.transport.plaintext_warning import PlaintextWarning
 from invokeai_py_client.transport.redirects import MAX_REDIRECTS, LedElsewhere, redirected, staying_at
-from invokeai_py_client.transport.single_attempt import REPEATED, HungUp, sent_once
+from invokeai_py_client.transport.single_attempt import REPEATED, HungUp, LastAfterError, sent_once
 from invokeai_py_client.wire.call import Call, Query, Response, Scalar, json_of
 from invokeai_py_client.wire.calls import app, queue
 
@@ -74,9 +74,6 @@ difference allows for latency."""
 
 _LOOK = 5.0
 """Seconds; the timeout of the request that finds out whether the server is InvokeAI."""
-
-_HANG_UP = 0.05
-"""Seconds after which a server has closed the connection on which it returned status 500."""
 
 
 class _Attempts:
@@ -134,7 +131,6 @@ class HttpTransport:
         self.answers: Counter[tuple[str, str]] = Counter()
         self.on_exchange: list[Callable[[Call[Any], Response | None], None]] = []
         """Functions that are called after each exchange with the call and its response, which is None if it failed."""
-        self._quiet_until = 0.0
         self._is_invokeai: SingleFlight[bool] = SingleFlight(engine)
 
     def session(self) -> aiohttp.ClientSession:
@@ -155,6 +151,7 @@ class HttpTransport:
                 headers=headers,
                 proxy=self._proxy,
                 middlewares=self._middlewares,
+                response_class=LastAfterError,
             )
             self._engine.on_close(session.close)
         if self._session.closed:
@@ -387,17 +384,11 @@ class HttpTransport:
             token = None
         if self._plaintext_warning.is_pending and (call.has_secrets or token is not None or is_authorized):
             self._plaintext_warning.warn()
-        quiet = self._quiet_until - time.monotonic()
-        if quiet > 0:
-            await asyncio.sleep(quiet)
         response = await self._round_trip(call, attempts, token, sink, files)
         renewed = response.headers.get("X-Refreshed-Token")
         if renewed and token is not None and self.credentials.token == token:
             self.credentials.adopt(renewed)
         del renewed
-        if response.status_code == 500:
-            # After an unexpected error, the server closes the connection. A request sent on it meanwhile would be lost.
-            self._quiet_until = time.monotonic() + _HANG_UP
         if response.status_code >= 400:
             if attempts.may_have_been_applied and response.status_code in call.done_statuses:
                 return dataclasses.replace(response, is_repeat=True)

@@ -566,15 +566,25 @@ async def test_a_login_that_comes_late_does_not_undo_who_one_is(script: Script, 
     assert http.credentials.token == (None if becomes == "nobody" else "of bob@b.c")
 
 
-async def test_what_is_sent_when_a_server_hangs_up_after_an_error_is_not_lost(script: Script, engine: Engine) -> None:
+@pytest.mark.parametrize("rest_comes_later", [False, True])
+async def test_what_is_sent_when_a_server_hangs_up_after_an_error_is_not_lost(
+    script: Script, engine: Engine, rest_comes_later: bool
+) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         if request.path != "/bad":
             return web.json_response({})
         assert isinstance(request.transport, asyncio.Transport)
-        # What comes from now on is not read any more.
+        # What comes from now on is not read any more. A busy server takes its time to close the connection.
         request.transport.pause_reading()
-        asyncio.get_running_loop().call_later(0.01, request.transport.abort)
-        return web.json_response({}, status=500)
+        asyncio.get_running_loop().call_later(0.5, request.transport.abort)
+        if not rest_comes_later:
+            return web.json_response({}, status=500)
+        response = web.StreamResponse(status=500, headers={"Content-Type": "application/json", "Content-Length": "2"})
+        await response.prepare(request)
+        await response.write(b"{")
+        await asyncio.sleep(0.01)
+        await response.write(b"}")
+        return response
 
     script.handlers = [handler]
     http = HttpTransport(Settings(script.url), engine)
