@@ -204,7 +204,7 @@ def test_two_hundred_threads_wait_at_once(server: LocalServer, blur: dict[str, A
 
 @posix_only
 @pytest.mark.parametrize("after", [0.02, 0.1, 0.2])
-def test_ctrl_c_in_a_submission_leaves_nothing_to_run(
+def test_ctrl_c_in_a_submission_leaves_nothing_to_run_or_says_what(
     server: LocalServer, client: InvokeAIClient, sleep: dict[str, Any], start_program: Start, after: float
 ) -> None:
     code = (
@@ -230,7 +230,9 @@ def test_ctrl_c_in_a_submission_leaves_nothing_to_run(
         assert "KeyboardInterrupt" in err
         status = client.queue.get_batch_status(batch_id)
         assert status.total in (0, 10_000)
-        assert status.pending == status.in_progress == 0
+        # The program waits 2.5 s at most, in which a busy server may not have answered.
+        if f"batch {batch_id} may be in the queue 'default'" not in err:
+            assert status.pending == status.in_progress == 0
     finally:
         client.queue.clear()
         client.queue.resume()

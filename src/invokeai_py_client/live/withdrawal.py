@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from invokeai_py_client.errors import InvokeAIError
+from invokeai_py_client.errors import ClientClosedError, InvokeAIError
 from invokeai_py_client.live.enqueue import Enqueued
 from invokeai_py_client.transport.sender import Sender
 from invokeai_py_client.wire.calls import queue
@@ -18,6 +18,8 @@ seconds that the engine allows for the clean-up of a cancelled call."""
 
 _AT_CLOSE = 1.0
 """Seconds that closing the client waits for unfinished withdrawals."""
+
+_CLOSED = "the client was closed meanwhile"
 
 logger = logging.getLogger("invokeai_py_client.live")
 
@@ -77,10 +79,12 @@ class Withdrawals:
     async def _withdraw(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
         try:
             await self._cancel_stored(queue_id, batch_id, sending)
+        except ClientClosedError:
+            _warn_of_stray(queue_id, batch_id, _CLOSED)
         except Exception as error:
             _warn_of_stray(queue_id, batch_id, f"{type(error).__name__}: {error}")
         except asyncio.CancelledError:
-            _warn_of_stray(queue_id, batch_id, "the client was closed meanwhile")
+            _warn_of_stray(queue_id, batch_id, _CLOSED)
             raise
 
     async def _cancel_stored(self, queue_id: str, batch_id: str, sending: asyncio.Future[Enqueued]) -> None:
@@ -104,7 +108,7 @@ class Withdrawals:
 
 def _warn_of_stray(queue_id: str, batch_id: str, why: str) -> None:
     logger.warning(
-        "batch %s may be in the queue %r although its submission was interrupted: %s. "
+        "batch %s may be in the queue %r although its submission was interrupted (%s). "
         "Cancel it with client.queue_repo.get_queue(%r).cancel_batch(%r).",
         batch_id,
         queue_id,
