@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from benchmarks import figures, plots, publish
 from benchmarks.batches import enqueueing
 from benchmarks.contests import contests, starts
-from benchmarks.figures import Measurement
+from benchmarks.figures import Figure, Measurement
 from benchmarks.fleet import fleet
 from benchmarks.live import gathered, latency, real_server
 from benchmarks.micro import micro
@@ -60,6 +60,7 @@ PARTS = {**COMPARING, **OTHERS}
 def main(names: list[str]) -> None:
     began, before = time.monotonic(), figures.kept()
     measured: dict[str, list[Measurement]] = {}
+    passes: tuple[list[Figure], list[Figure]] = [], []
     loads: dict[str, float] = {}
     for name in [*names, *(name for name in names if name in COMPARING)]:
         print(f"--- {name}", flush=True)
@@ -68,13 +69,15 @@ def main(names: list[str]) -> None:
         for one in PARTS[name]():
             print(one.figure, flush=True)
             its.append(one)
+        (passes[1] if name in measured else passes[0]).extend(one.figure for one in its)
         first = measured.get(name)
         measured[name] = its if first is None else [one + other for one, other in zip(first, its, strict=True)]
     for name, its in measured.items():
         figures.keep(name, [one.figure for one in its], load=loads[name])
     plots.draw()
     publish.write()
-    print(*figures.changed(before, figures.kept()), sep="\n")
+    print("--- the second pass, against the first", *figures.changed(*passes), sep="\n")
+    print("--- all results, against those before", *figures.changed(before, figures.kept()), sep="\n")
     print(f"measured in {(time.monotonic() - began) / 60:.0f} minutes")
 
 
