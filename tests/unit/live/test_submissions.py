@@ -483,10 +483,19 @@ async def test_closing_waits_for_all_withdrawals_together(caplog: pytest.LogCapt
     assert all(f"batch batch-{number} may be" in caplog.text for number in range(2))
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("a bug"), "(RuntimeError: a bug)"),
+        (errors.ClientClosedError("The client is closed."), "(the client was closed meanwhile)"),
+    ],
+)
 @in_virtual_time
-async def test_a_withdrawal_that_fails_for_any_reason_warns(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_withdrawal_that_fails_for_any_reason_warns(
+    caplog: pytest.LogCaptureFixture, error: Exception, reason: str
+) -> None:
     async def broken(exchange: Exchange) -> Response:
-        raise RuntimeError("a bug")
+        raise error
 
     client = Client(QueueServer())
     client.server.storing_takes = 0.5
@@ -497,7 +506,7 @@ async def test_a_withdrawal_that_fails_for_any_reason_warns(caplog: pytest.LogCa
     await asyncio.sleep(60)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert "batch mine may be in the queue 'default'" in warning
-    assert "RuntimeError: a bug" in warning
+    assert reason in warning
 
 
 @in_virtual_time
