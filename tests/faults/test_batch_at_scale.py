@@ -27,7 +27,7 @@ with client_of(url) as client:
     def tell(progress):
         if progress.counts["completed"] >= len(memory) * count / 10:
             memory.append(resident())
-    end = batch.wait(300, progress_callback=tell)
+    end = batch.wait(1000, progress_callback=tell)
     print(json.dumps([end.counts["completed"], memory]))
 """
 
