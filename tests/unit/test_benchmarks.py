@@ -1,0 +1,35 @@
+"""The benchmarks measure what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
+
+import pytest
+from benchmarks import startup
+
+
+@pytest.fixture
+def prefixes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
+    """Where each interpreter that would be started keeps its compiled modules."""
+    seen: list[str | None] = []
+
+    def way_of(_: object) -> Callable[[], float]:
+        def way() -> float:
+            seen.append(os.environ.get("PYTHONPYCACHEPREFIX"))
+            return 1.0
+
+        return way
+
+    monkeypatch.setattr(startup, "cpu_of", way_of)
+    monkeypatch.setattr(startup, "cpu_of_code", way_of)
+    # Where this is set, an interpreter compiles all that it imports, unless the libraries happen to be compiled.
+    with patch.dict(os.environ, {"PYTHONDONTWRITEBYTECODE": "1"}):
+        yield seen
+
+
+def test_the_start_up_is_measured_with_compiled_modules(prefixes: list[str | None]) -> None:
+    assert len([*startup.startup()]) == 3
+    assert None not in prefixes
+    assert len({*prefixes}) == 1
