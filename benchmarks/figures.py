@@ -131,13 +131,14 @@ def rounded(value: float, digits: int = 4) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def conditions() -> str:
-    """Describe the machine that the figures of the file were measured on, when, and what else it had to do."""
+def conditions(part: str = "") -> str:
+    """Describe the machine that a part of the figures, or all, were measured on, when, and what else it had to do."""
     document = json.loads(RESULTS.read_text(encoding="utf-8"))
-    parts = document["parts"].values()
-    loads, dates = [part["load"] for part in parts], sorted({part["date"] for part in parts})
-    when = " and ".join(dates)
-    return f"{document['machine']}, on {when}; its load before a part was {min(loads)} to {max(loads)}"
+    parts = [document["parts"][part]] if part else document["parts"].values()
+    when = " and ".join(sorted({one["date"] for one in parts}))
+    loads = [one["load"] for one in parts]
+    load = " to ".join(str(one) for one in sorted({min(loads), max(loads)}))
+    return f"{document['machine']}, on {when}; its load before a part was {load}"
 
 
 def shown(value: float) -> str:

@@ -4,7 +4,8 @@ A figure stands between two comments that no reader sees. What is between them i
 
 - `<!-- measured: NAME -->…<!-- / -->`: the figure with its unit. NAME is that of the figure, with ` at 10,000` for a
   point of a curve and ` of CONTESTANT` for another contestant than this client.
-- `<!-- measured: NAME, ratio -->`: its ratio to the floor. `<!-- measured: machine -->`: what it was measured on.
+- `<!-- measured: NAME, ratio -->`: its ratio to the floor. `<!-- measured: machine -->`: what it was measured on, with
+  ` of PART` for a single part of the benchmarks.
 - `<!-- table: NAME -->`: a table, one of `TABLES`.
 """
 
@@ -52,8 +53,8 @@ def without_figures(text: str) -> str:
 
 
 def _measured(name: str, by_key: dict[str, Figure]) -> str:
-    if name == "machine":
-        return conditions()
+    if name.startswith("machine"):
+        return conditions(name.partition(" of ")[2])
     key = name.removesuffix(", ratio")
     if key not in by_key:
         raise KeyError(f"benchmarks/results.json has no figure {key!r}, only {sorted(by_key)}")

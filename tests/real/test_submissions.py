@@ -27,10 +27,10 @@ def paused(client: InvokeAIClient) -> Iterator[None]:
     client.queue.resume()
 
 
-async def rest_of(client: InvokeAIClient, batch_id: str) -> BatchStatus:
-    """Return the state of a batch that was given up, when nothing of it is left to run.
+async def when_withdrawn(client: InvokeAIClient, batch_id: str) -> BatchStatus:
+    """Wait until nothing of a batch that was given up is left to run, and return its state.
 
-    Where the server is busy, the call returns earlier, and the withdrawal continues.
+    Where the server is busy, the withdrawal continues after the submission has returned.
     """
     async with asyncio.timeout(60):
         while True:
@@ -56,11 +56,12 @@ async def test_nothing_of_a_submission_that_is_given_up_is_left_to_run(
                 await wf.submit(runs=runs, batch_id=batch_id)
         except TimeoutError:
             given_up.append(batch_id)
-            is_one_stored |= (await rest_of(client, batch_id)).total > 0
-    # The server may have stored one later than its state was read.
-    for rest in [await rest_of(client, batch_id) for batch_id in given_up]:
-        assert rest.canceled == rest.total
-        assert rest.total in (0, runs)
+            is_one_stored |= (await when_withdrawn(client, batch_id)).total > 0
+    # The server may have stored a batch only after its state was read above.
+    for batch_id in given_up:
+        status = await when_withdrawn(client, batch_id)
+        assert status.canceled == status.total
+        assert status.total in (0, runs)
     assert is_one_stored or runs == 1, "no submission was given up while the server stored it"
     assert "may be in the queue" not in caplog.text
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from unittest.mock import patch
+from collections.abc import Callable
 
 import pytest
 from benchmarks import startup
 
 
 @pytest.fixture
-def prefixes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
+def prefixes(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """Where each interpreter that would be started keeps its compiled modules."""
     seen: list[str | None] = []
 
@@ -22,11 +21,10 @@ def prefixes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
 
         return way
 
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
     monkeypatch.setattr(startup, "cpu_of", way_of)
     monkeypatch.setattr(startup, "cpu_of_code", way_of)
-    # Where this is set, an interpreter compiles all that it imports, unless the libraries happen to be compiled.
-    with patch.dict(os.environ, {"PYTHONDONTWRITEBYTECODE": "1"}):
-        yield seen
+    return seen
 
 
 def test_the_start_up_is_measured_with_compiled_modules(prefixes: list[str | None]) -> None:
